@@ -1,0 +1,1 @@
+//! The types that kernel and agent share.

@@ -1,0 +1,78 @@
+//! Which CPUs there are, and which of them share a package and a core type.
+
+/// A group of CPUs whose time is counted together: all of one package and one core type. On machines with few CPUs
+/// every CPU is a shard of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+/// What kind of core a CPU is, on machines that have several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CoreKind {
+    /// The only kind, or the faster of two (a P core, a big core).
+    #[default]
+    Performance,
+    /// The slower of two (an E core, a little core).
+    Efficiency,
+}
+
+/// Where a CPU sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuPlace {
+    /// The CPU's number.
+    pub cpu: u32,
+    /// Its package (socket), as in `topology/physical_package_id`.
+    pub package: u32,
+    /// Its core within the package, as in `topology/core_id`; siblings share it.
+    pub core: u32,
+    /// Its kind.
+    pub kind: CoreKind,
+    /// The shard that its time is counted in.
+    pub shard: ShardId,
+}
+
+/// The machine's CPUs. CPUs that are offline are listed too: they may come back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Topology {
+    cpus: Vec<CpuPlace>,
+    shard_package: Vec<u32>,
+}
+
+impl Topology {
+    /// From places whose shards are numbered from 0 without gaps.
+    pub fn new(cpus: Vec<CpuPlace>) -> Self {
+        let shards = cpus.iter().map(|place| usize::from(place.shard.0) + 1).max().unwrap_or(0);
+        let mut shard_package = vec![0; shards];
+        for place in &cpus {
+            shard_package[usize::from(place.shard.0)] = place.package;
+        }
+        Self { cpus, shard_package }
+    }
+
+    /// The CPUs in ascending order of their number.
+    pub fn cpus(&self) -> &[CpuPlace] {
+        &self.cpus
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> usize {
+        self.shard_package.len()
+    }
+
+    /// The package that a shard lies in.
+    pub fn package_of(&self, shard: ShardId) -> u32 {
+        self.shard_package[usize::from(shard.0)]
+    }
+
+    /// How many CPUs a package has; all of them for `None`.
+    pub fn cpus_in(&self, package: Option<u32>) -> usize {
+        self.cpus.iter().filter(|place| package.is_none_or(|wanted| place.package == wanted)).count()
+    }
+
+    /// The packages, each once, in ascending order.
+    pub fn packages(&self) -> Vec<u32> {
+        let mut packages = self.shard_package.clone();
+        packages.sort_unstable();
+        packages.dedup();
+        packages
+    }
+}

@@ -1,0 +1,50 @@
+//! One window of activity.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::units::Nanoseconds;
+
+use super::{ConsumerId, ShardId, Topology};
+
+/// CPU time of one consumer in one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Who ran.
+    pub consumer: ConsumerId,
+    /// On which CPUs.
+    pub shard: ShardId,
+    /// For how long within the window; never zero.
+    pub cpu_time: Nanoseconds,
+}
+
+/// What ran between two instants. The slices plus the idle time are the wall time of every CPU that was online.
+#[derive(Clone, Debug, Default)]
+pub struct ActivityWindow {
+    /// The window's beginning, which is the end of the one before.
+    pub from: Timestamp,
+    /// The window's end.
+    pub to: Timestamp,
+    /// Who ran; the slices of one consumer follow each other, its shards ascending, each at most once.
+    pub slices: Vec<Slice>,
+    /// Idle time by shard, indexed by [`ShardId`].
+    pub idle: Vec<Nanoseconds>,
+    /// The machine.
+    pub topology: Arc<Topology>,
+}
+
+impl ActivityWindow {
+    /// The window's length.
+    pub fn length(&self) -> Nanoseconds {
+        self.to.since(self.from)
+    }
+
+    /// CPU time of all consumers in a package; in all packages for `None`.
+    pub fn busy(&self, package: Option<u32>) -> Nanoseconds {
+        self.slices
+            .iter()
+            .filter(|slice| package.is_none_or(|wanted| self.topology.package_of(slice.shard) == wanted))
+            .map(|slice| slice.cpu_time)
+            .sum()
+    }
+}

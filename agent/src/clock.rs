@@ -1,0 +1,74 @@
+//! The one time line of the agent: `CLOCK_MONOTONIC`, which is also what the kernel programs stamp with
+//! (`bpf_ktime_get_ns`, kernel/bpf/helpers.c). Wall time is anchored to it once, for the outside world only.
+
+use std::ops::{Add, Sub};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::units::Nanoseconds;
+
+/// A point on the monotonic time line, in nanoseconds since an arbitrary start (on Linux: boot, without suspend).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Now. The pure part of the agent never calls this; it is handed its timestamps.
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::Monotonic);
+        Self(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
+    }
+
+    /// The span since `earlier`, or zero where `earlier` is later.
+    pub fn since(self, earlier: Self) -> Nanoseconds {
+        Nanoseconds(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Nanoseconds> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Nanoseconds) -> Self {
+        Self(self.0 + span.0)
+    }
+}
+
+impl Sub<Nanoseconds> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Nanoseconds) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+/// The wall time that belongs to a monotonic instant, taken once, so that exported times never jump with the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub struct WallAnchor {
+    monotonic: Timestamp,
+    unix: Nanoseconds,
+}
+
+impl WallAnchor {
+    /// Reads both clocks now.
+    pub fn take() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self { monotonic: Timestamp::now(), unix: unix.into() }
+    }
+
+    /// Nanoseconds since the Unix epoch at `at`.
+    pub fn unix(&self, at: Timestamp) -> Nanoseconds {
+        Nanoseconds((self.unix.0 + at.0).saturating_sub(self.monotonic.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_time_moves_with_the_monotonic_clock() {
+        let anchor = WallAnchor { monotonic: Timestamp(50), unix: Nanoseconds(1_000) };
+        assert_eq!(anchor.unix(Timestamp(70)), Nanoseconds(1_020));
+        assert_eq!(anchor.unix(Timestamp(30)), Nanoseconds(980));
+    }
+}

@@ -1,0 +1,298 @@
+//! Every key of the configuration, with its default.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Volts, Watts};
+
+use super::duration;
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The name of this node in every output; the host name where not given.
+    pub node_name: Option<String>,
+    /// Where the machine's files are.
+    pub host: HostConfig,
+    /// What the kernel side counts, and how often it is read.
+    pub activity: ActivityConfig,
+    /// What measures.
+    pub source: SourceConfig,
+    /// How energy is shared out.
+    pub attribution: AttributionConfig,
+    /// How much is remembered.
+    pub ledger: LedgerConfig,
+    /// The HTTP listener for Prometheus.
+    pub prometheus: PrometheusConfig,
+    /// The gRPC listener.
+    pub grpc: GrpcConfig,
+}
+
+/// `[host]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostConfig {
+    /// Where sysfs is mounted.
+    pub sysfs: PathBuf,
+    /// Where procfs is mounted.
+    pub procfs: PathBuf,
+    /// Where the cgroup v2 hierarchy is mounted; found in `/proc/self/mountinfo` where not given.
+    pub cgroupfs: Option<PathBuf>,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self { sysfs: "/sys".into(), procfs: "/proc".into(), cgroupfs: None }
+    }
+}
+
+/// `[activity]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActivityConfig {
+    /// The length of a window: 1 ms to 10 s.
+    #[serde(with = "duration")]
+    pub window: Duration,
+    /// How many consumers (processes in cgroups) the kernel side can tell apart at once. What is beyond them is
+    /// counted together in one overflow line.
+    pub max_consumers: u32,
+    /// Diagnostics of the kernel programs: `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    pub kernel_log: String,
+    /// The BTF file to take the kernel's layout from, on kernels without `/sys/kernel/btf/vmlinux`.
+    pub btf: Option<PathBuf>,
+}
+
+impl Default for ActivityConfig {
+    fn default() -> Self {
+        Self { window: Duration::from_millis(100), max_consumers: 16_384, kernel_log: "off".into(), btf: None }
+    }
+}
+
+/// `[source]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceConfig {
+    /// The processor's own counters.
+    pub rapl: RaplConfig,
+    /// Power meters with a kernel driver.
+    pub hwmon: HwmonConfig,
+    /// ESP32 meters that speak protocol v1.
+    pub esp32: Vec<Esp32Config>,
+    /// Meters that speak Prony's own protocol v2.
+    pub meter: Vec<MeterConfig>,
+    /// The model for machines without a meter.
+    pub estimate: EstimateConfig,
+}
+
+/// `[source.rapl]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RaplConfig {
+    /// Which of the kernel's interfaces is used.
+    pub interface: RaplInterface,
+}
+
+/// Which of the kernel's RAPL interfaces is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RaplInterface {
+    /// perf where it is there, else powercap.
+    #[default]
+    Auto,
+    /// The `power` PMU.
+    Perf,
+    /// `/sys/class/powercap`.
+    Powercap,
+    /// None.
+    Off,
+}
+
+/// `[source.hwmon]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HwmonConfig {
+    /// Whether hwmon is read at all.
+    pub enabled: bool,
+    /// How often; chips on slow buses take milliseconds to answer, so this is not the window.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// Rails with a meaning of their own. What is not listed is a zone under its chip's and channel's name.
+    pub rail: Vec<HwmonRail>,
+}
+
+impl Default for HwmonConfig {
+    fn default() -> Self {
+        Self { enabled: true, interval: Duration::from_millis(100), rail: Vec::new() }
+    }
+}
+
+/// `[[source.hwmon.rail]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HwmonRail {
+    /// The chip's name (its `name` file).
+    pub chip: String,
+    /// The channel: its label where it has one, else its number, for example `VDD_IN` or `1`.
+    pub channel: String,
+    /// The zone it measures: `node`, `package`, `core`, `uncore`, `dram`, `psys`, or a name of your own; `ignore` drops it.
+    pub zone: String,
+}
+
+/// `[[source.esp32]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Esp32Config {
+    /// The meter's address and UDP port (30000 by default on the meter).
+    pub address: SocketAddr,
+    /// The INA3221 channel that this node hangs on, from 1.
+    pub channel: u8,
+    /// The supply voltage: the protocol carries charge, not energy.
+    pub volts: Volts,
+    /// How far the voltage may be off, as a fraction: 0.05 is 5 %.
+    #[serde(default = "default_volts_tolerance")]
+    pub volts_tolerance: f64,
+    /// The zone it measures.
+    #[serde(default = "default_meter_zone")]
+    pub zone: String,
+}
+
+/// `[[source.meter]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeterConfig {
+    /// The meter's address, for meters that are polled (asked to send).
+    #[serde(default)]
+    pub address: Option<SocketAddr>,
+    /// Where to listen, for meters that push of themselves.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// The device's name as it sends it; readings of other devices are dropped.
+    pub device: String,
+    /// The channel that this node hangs on.
+    pub channel: u32,
+    /// The file that holds the pre-shared key; without one, datagrams are not authenticated.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// The supply voltage, used where the meter sends charge but no energy.
+    #[serde(default)]
+    pub volts: Option<Volts>,
+    /// How far the voltage may be off, as a fraction.
+    #[serde(default = "default_volts_tolerance")]
+    pub volts_tolerance: f64,
+    /// The zone it measures.
+    #[serde(default = "default_meter_zone")]
+    pub zone: String,
+}
+
+fn default_volts_tolerance() -> f64 {
+    0.05
+}
+
+fn default_meter_zone() -> String {
+    "node".into()
+}
+
+/// `[source.estimate]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EstimateConfig {
+    /// Whether to estimate: by default only where nothing measures.
+    pub enabled: Option<bool>,
+    /// Thermal design power of one package; by CPU model where not given.
+    pub tdp: Option<Watts>,
+    /// The share of the TDP that an idle package draws.
+    pub idle_share: Option<f64>,
+}
+
+/// `[attribution]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AttributionConfig {
+    /// Who is charged the static part.
+    pub policy: Policy,
+    /// Static power by zone name, in watts; learned for zones that are not listed.
+    pub static_power: StaticPower,
+}
+
+/// Static power by zone, for example `package-0 = 12.5` or `node = 3.1`.
+pub type StaticPower = BTreeMap<String, Watts>;
+
+/// Who is charged a zone's static energy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Nobody: it has a line of its own.
+    #[default]
+    Separate,
+    /// Everybody who ran, in proportion to their CPU time.
+    Proportional,
+    /// Everybody who ran, in equal parts.
+    Equal,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LedgerConfig {
+    /// How many processes have a line of their own in the exports; the others are counted together.
+    pub max_processes: usize,
+    /// How many cgroups have a line of their own.
+    pub max_cgroups: usize,
+    /// How many command names (over all cgroups) have a line of their own.
+    pub max_commands: usize,
+    /// How many ended processes keep their line until they were exported.
+    pub max_ended: usize,
+    /// How long an ended line stays after it was exported once, for a second Prometheus.
+    #[serde(with = "duration")]
+    pub ended_retention: Duration,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self {
+            max_processes: 10_000,
+            max_cgroups: 10_000,
+            max_commands: 10_000,
+            max_ended: 500,
+            ended_retention: Duration::from_secs(60),
+        }
+    }
+}
+
+/// `[prometheus]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PrometheusConfig {
+    /// Whether there is an HTTP listener.
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether processes are exported (their number is bounded by `ledger.max_processes`).
+    pub processes: bool,
+}
+
+impl Default for PrometheusConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true }
+    }
+}
+
+/// `[grpc]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrpcConfig {
+    /// Whether there is a gRPC listener.
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How many messages a slow subscriber may lag behind before it is told that it missed some.
+    pub backlog: usize,
+}
+
+impl Default for GrpcConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9191)), backlog: 16 }
+    }
+}

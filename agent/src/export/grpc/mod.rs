@@ -1,0 +1,1 @@
+//! gRPC: `prony.v1.Energy`, health and reflection.

@@ -1,0 +1,1 @@
+//! Prometheus: Kepler's metrics, `prony_*`, and the agent's own telemetry on one endpoint.

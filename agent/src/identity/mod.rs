@@ -1,0 +1,1 @@
+//! Who a cgroup or a process is: names, paths, containers.

@@ -1,0 +1,1 @@
+//! Cumulative energy per consumer, command, cgroup and zone.

@@ -1,0 +1,25 @@
+//! Prony: how many joules every process, container and function on this machine uses.
+//!
+//! Data goes one way, and a module uses only those named before it here:
+//! kernel → activity → source → fuse → attribute → identity → ledger → snapshot → export.
+//! From `source` to `snapshot` it is plain data in, plain data out; clocks, files and sockets are at the edges.
+
+#![deny(unsafe_code)]
+
+pub mod activity;
+pub mod attribute;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod export;
+pub mod fuse;
+pub mod host;
+pub mod identity;
+pub mod kernel;
+pub mod ledger;
+pub mod notice;
+pub mod pipeline;
+pub mod snapshot;
+pub mod source;
+pub mod telemetry;
+pub mod units;

@@ -1,0 +1,1 @@
+//! Prony's wire formats.

@@ -1,0 +1,1 @@
+//! What `cargo xtask` does, as far as build scripts need it too.
