@@ -1,5 +1,11 @@
 //! What measures energy. A source yields [`Reading`]s and knows nothing of windows or consumers.
 
+pub mod esp32;
+pub mod estimate;
+pub mod hwmon;
+pub mod meter;
+pub mod rapl_perf;
+pub mod rapl_powercap;
 mod reading;
 
 pub use reading::{Counter, CounterRange, Measure, Provenance, Reading, SourceId, Zone, ZoneName};

@@ -1,0 +1,1 @@
+//! `prony check-config`: says whether a configuration is good.

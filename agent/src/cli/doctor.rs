@@ -1,0 +1,1 @@
+//! `prony doctor`: what this machine offers, and how to get what is missing.

@@ -1,0 +1,1 @@
+//! `prony meter-sim`: a power meter for people without one.

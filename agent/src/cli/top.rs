@@ -1,0 +1,1 @@
+//! `prony top`: a live table in the terminal.

@@ -1,0 +1,1 @@
+//! ESP32 meters that speak protocol v1.

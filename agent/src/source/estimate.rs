@@ -1,0 +1,1 @@
+//! A model of the processor's power for machines without a meter.

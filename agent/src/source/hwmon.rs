@@ -1,0 +1,1 @@
+//! Power meters with a kernel driver under `/sys/class/hwmon`.

@@ -1,0 +1,1 @@
+//! Meters that speak Prony's own protocol v2.

@@ -1,0 +1,1 @@
+//! RAPL through the `power` PMU of perf.

@@ -1,0 +1,1 @@
+//! RAPL through `/sys/class/powercap`.
