@@ -1,1 +1,31 @@
-//! What the end-to-end tests share.
+//! What the end-to-end tests share: the agent as a user starts it, groups of processes whose CPU time the kernel
+//! counts too, and the agent's metrics as Prometheus reads them.
+//!
+//! A test that cannot run on this machine says so and returns:
+//! ```no_run
+//! # use prony_tests::{needs_agent, needs_bpf, skip};
+//! # fn name_of_the_test() {
+//! if let Some(reason) = needs_bpf().or_else(needs_agent) {
+//!     return skip("name_of_the_test", &reason);
+//! }
+//! # }
+//! # name_of_the_test();
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod agent;
+mod cgroup;
+mod guard;
+mod http;
+mod network;
+mod samples;
+mod wait;
+
+pub use agent::{Agent, AgentBuilder, Stopped};
+pub use cgroup::{TestCgroup, cgroup2_mount};
+pub use guard::{needs_agent, needs_bpf, needs_root, needs_server, skip};
+pub use http::{Response, get};
+pub use network::{free_tcp_address, free_udp_address};
+pub use samples::{Sample, Samples};
+pub use wait::wait_until;

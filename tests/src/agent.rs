@@ -1,0 +1,199 @@
+//! The agent as a user has it: a process with a configuration, two listeners and a log.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::guard::AGENT;
+use crate::{Samples, free_tcp_address, get, wait_until};
+
+/// How long the agent may take until it answers, on a slow machine and built for development.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a test waits for the agent to end. What the agent promises is less; [`Stopped::took`] has it.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// What the agent is to be started with.
+#[derive(Clone, Debug, Default)]
+pub struct AgentBuilder {
+    config: String,
+    arguments: Vec<OsString>,
+}
+
+/// A running agent. It is killed when it is dropped; when that is because a test fails, its log is shown.
+#[derive(Debug)]
+pub struct Agent {
+    process: Child,
+    directory: TempDir,
+    metrics: SocketAddr,
+    grpc: SocketAddr,
+}
+
+/// An agent that has ended.
+#[derive(Clone, Debug)]
+pub struct Stopped {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// How long it took from the signal.
+    pub took: Duration,
+    /// All it had written to its standard output and standard error.
+    pub log: String,
+}
+
+impl AgentBuilder {
+    /// The content of the configuration file; empty by default.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.config);
+        self
+    }
+
+    /// More arguments of `prony run`, after those for the configuration and the listeners.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Starts the agent of `PRONY_BIN` and waits until it serves metrics.
+    ///
+    /// # Errors
+    /// When it ends before that, or does not get there in 30 s; the message has its log.
+    pub fn start(self) -> Result<Agent> {
+        let binary = env::var_os(AGENT).with_context(|| format!("{AGENT} is not set: run `cargo xtask test`"))?;
+        let directory = tempfile::tempdir()?;
+        let config = directory.path().join("prony.toml");
+        fs::write(&config, &self.config)?;
+        let log = File::create(directory.path().join("log"))?;
+        let (metrics, grpc) = (free_tcp_address()?, free_tcp_address()?);
+        let process = Command::new(&binary)
+            .arg("run")
+            .arg("--config")
+            .arg(&config)
+            .args(["--metrics-listen", &metrics.to_string(), "--grpc-listen", &grpc.to_string()])
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let mut agent = Agent { process, directory, metrics, grpc };
+        agent.wait_until_ready()?;
+        Ok(agent)
+    }
+}
+
+impl Agent {
+    /// An agent that is still to be configured.
+    pub fn builder() -> AgentBuilder {
+        AgentBuilder::default()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where it serves Prometheus.
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics
+    }
+
+    /// Where it serves gRPC.
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// What it has written to its standard output and standard error so far.
+    pub fn log(&self) -> String {
+        fs::read(self.directory.path().join("log"))
+            .map(|log| String::from_utf8_lossy(&log).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// One scrape, as text.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn metrics(&self) -> Result<String> {
+        let answer = get(self.metrics, "/metrics", &[])?;
+        ensure!(answer.status == 200, "the agent answers a scrape with {}", answer.status);
+        Ok(answer.text()?.to_owned())
+    }
+
+    /// One scrape, read.
+    ///
+    /// # Errors
+    /// When it does not answer, or not in Prometheus' format.
+    pub fn samples(&self) -> Result<Samples> {
+        Samples::parse(&self.metrics()?)
+    }
+
+    /// Sends it a signal, for example `Signal::HUP`.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let process = Pid::from_child(&self.process);
+        kill_process(process, signal).context("the agent has ended")
+    }
+
+    /// Rewrites its configuration file; it reads it again on `Signal::HUP`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_config(&self, toml: &str) -> Result<()> {
+        Ok(fs::write(self.directory.path().join("prony.toml"), toml)?)
+    }
+
+    /// Asks it to end (SIGTERM) and waits for that.
+    ///
+    /// # Errors
+    /// When it has ended before, or does not end.
+    pub fn stop(mut self) -> Result<Stopped> {
+        if let Some(status) = self.process.try_wait()? {
+            bail!("the agent has ended by itself ({status}); its log:\n{}", self.log());
+        }
+        let asked = Instant::now();
+        self.signal(Signal::TERM)?;
+        let ended = wait_until(STOP_LIMIT, || self.process.try_wait().transpose());
+        let Some(status) = ended.transpose()? else {
+            bail!("the agent still runs {} s after SIGTERM; its log:\n{}", STOP_LIMIT.as_secs(), self.log());
+        };
+        Ok(Stopped { status, took: asked.elapsed(), log: self.log() })
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let mut ended = None;
+        let answered = wait_until(START_LIMIT, || {
+            ended = self.process.try_wait().transpose();
+            (ended.is_some() || self.metrics().is_ok()).then_some(())
+        });
+        if let Some(status) = ended.transpose()? {
+            bail!("the agent ended at its start ({status}); its log:\n{}", self.log());
+        }
+        answered.with_context(|| {
+            format!("the agent serves no metrics after {} s; its log:\n{}", START_LIMIT.as_secs(), self.log())
+        })
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Ok(None) = self.process.try_wait() {
+            // Failing means that it has just ended.
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+        if thread::panicking() {
+            eprintln!("the agent's log:\n{}", self.log());
+        }
+    }
+}

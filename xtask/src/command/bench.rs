@@ -1,0 +1,68 @@
+//! `cargo xtask bench`: runs the benchmarks, which are binaries of the tests' crate.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use xtask::{ebpf, workspace};
+
+use super::agent::{self, Profile};
+
+/// Runs the benchmark that the first argument names, or lists them where there is none. A benchmark is told the agent as
+/// it is used (`PRONY_BIN`) and the kernel programs to compare its own with (`PRONY_YARDSTICK_OBJECT`).
+pub(super) fn bench(arguments: &[String]) -> Result<ExitCode> {
+    let names = names(&workspace::root().join("tests/src/bin"));
+    let Some((name, rest)) = arguments.split_first() else {
+        println!("Benchmarks (cargo xtask bench NAME):");
+        for name in names {
+            println!("  {name}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    if !names.contains(name) {
+        return Ok(super::refuse(&format!("there is no benchmark `{name}`; there are: {}", names.join(", "))));
+    }
+    let binary = agent::build(Profile::Release)?;
+    let yardstick = ebpf::build(ebpf::Object::Yardstick, &ebpf::Target::host())?;
+    let status = agent::cargo()
+        .args(["run", "--quiet", "--release", "--package", "prony-tests", "--bin", &format!("bench-{name}"), "--"])
+        .args(rest.strip_prefix(&["--".to_owned()]).unwrap_or(rest))
+        .env("PRONY_BIN", &binary)
+        .env("PRONY_YARDSTICK_OBJECT", &yardstick)
+        .status()
+        .context("cannot start `cargo`")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The benchmarks whose source is in the folder, in order.
+fn names(binaries: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(binaries)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            let name = file.strip_suffix(".rs").unwrap_or(&file);
+            name.strip_prefix("bench-").map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn benchmarks_are_files_or_folders_called_so() {
+        let binaries = tempfile::tempdir().unwrap();
+        for file in ["bench-switch.rs", "bench-agent.rs", "load.rs"] {
+            fs::write(binaries.path().join(file), "").unwrap();
+        }
+        fs::create_dir(binaries.path().join("bench-scrape")).unwrap();
+        assert_eq!(names(binaries.path()), ["agent", "scrape", "switch"]);
+        assert_eq!(names(&binaries.path().join("none")), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,69 @@
+//! One file per command.
+
+mod agent;
+mod bench;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use xtask::ebpf;
+
+const USAGE: &str = "\
+Prony's build, test and benchmark commands.
+
+Usage: cargo xtask <COMMAND>
+
+  build-ebpf                Build the kernel object and print its path. What is needed for it (bpf-linker, the sources
+                            of Rust's library) is fetched first and kept under target/tools.
+  run [--] [ARGUMENTS]      Build the agent (release) and start it, through sudo when not root. ARGUMENTS are those of
+                            `prony`; `run` is its command where they name none.
+  test [--install] [FILTER] Formatting, clippy, unit, property, kernel and end-to-end tests. What cannot run here is
+                            listed with its reason; the last line is `N passed, N failed, N skipped`.
+                            --install  first fetch the servers that tests talk to (under target/tools, no system
+                                       package); FILTER  only what has this in its name.
+  bench [NAME] [ARGUMENTS]  Run a benchmark, or list them.
+  help                      This text.
+
+Examples:
+  cargo xtask run
+  cargo xtask run -- --window 10ms --metrics-listen 127.0.0.1:9190
+  cargo xtask run -- doctor
+  cargo xtask test books
+  cargo xtask bench switch
+";
+
+/// Exit status for a command line that is not understood.
+const USAGE_ERROR: u8 = 2;
+
+/// Runs the command that the arguments name.
+pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
+    let Some((command, rest)) = arguments.split_first() else {
+        eprint!("{USAGE}");
+        return Ok(ExitCode::from(USAGE_ERROR));
+    };
+    match command.as_str() {
+        "build-ebpf" if rest.is_empty() => {
+            println!("{}", ebpf::build(ebpf::Object::Agent, &ebpf::Target::host())?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        "run" => run::run(rest),
+        "test" => match test::Options::parse(rest) {
+            Ok(options) => test::test(&options),
+            Err(problem) => Ok(refuse(&problem)),
+        },
+        "bench" => bench::bench(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        "build-ebpf" => Ok(refuse("build-ebpf takes no arguments")),
+        other => Ok(refuse(&format!("there is no command `{other}`"))),
+    }
+}
+
+fn refuse(problem: &str) -> ExitCode {
+    eprint!("xtask: {problem}\n\n{USAGE}");
+    ExitCode::from(USAGE_ERROR)
+}

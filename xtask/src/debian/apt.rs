@@ -1,0 +1,112 @@
+//! apt with lists, caches and sources of its own: nothing of the system's apt changes, and it works for any user.
+//! Proxies, credentials and keys are the system's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process;
+
+/// A private apt.
+#[derive(Debug)]
+pub struct Apt {
+    directory: PathBuf,
+}
+
+impl Apt {
+    /// An apt that takes packages from where the system's apt does.
+    ///
+    /// # Errors
+    /// When there is no apt on this machine or the folder cannot be written.
+    pub fn with_system_sources(directory: &Path) -> Result<Self> {
+        Self::new(directory, "")
+    }
+
+    /// An apt that takes packages only from the given source (a stanza of deb822 style, see sources.list(5)).
+    ///
+    /// # Errors
+    /// When there is no apt on this machine or the folder cannot be written.
+    pub fn with_source(directory: &Path, stanza: &str) -> Result<Self> {
+        let parts = directory.join("sources.list.d");
+        let apt = Self::new(
+            directory,
+            &format!("Dir::Etc::SourceList \"/dev/null\";\nDir::Etc::SourceParts \"{}\";\n", parts.display()),
+        )?;
+        write(&parts, "only.sources", stanza)?;
+        Ok(apt)
+    }
+
+    fn new(directory: &Path, sources: &str) -> Result<Self> {
+        for program in ["apt-get", "dpkg-deb"] {
+            if process::find_on_path(program).is_none() {
+                bail!("`{program}` is not on this machine");
+            }
+        }
+        let shown = directory.display();
+        // The hooks of the system's configuration clean the system's caches; they have no business with these.
+        // apt drops to the user _apt for downloads when it is root; that user cannot write into a home folder.
+        let configuration = format!(
+            "#clear APT::Update::Pre-Invoke;\n\
+             #clear APT::Update::Post-Invoke;\n\
+             #clear APT::Update::Post-Invoke-Success;\n\
+             APT::Sandbox::User \"root\";\n\
+             APT::Get::Assume-Yes \"true\";\n\
+             Acquire::Retries \"2\";\n\
+             Acquire::http::Timeout \"30\";\n\
+             Acquire::https::Timeout \"30\";\n\
+             Acquire::Languages \"none\";\n\
+             Dir::State \"{shown}/state\";\n\
+             Dir::State::status \"/var/lib/dpkg/status\";\n\
+             Dir::Cache \"{shown}/cache\";\n\
+             {sources}"
+        );
+        for needed in ["state/lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(directory.join(needed)).with_context(|| format!("cannot create {shown}/{needed}"))?;
+        }
+        write(directory, "apt.conf", &configuration)?;
+        Ok(Self { directory: directory.to_owned() })
+    }
+
+    /// Fetches the lists of packages. apt checks their signatures.
+    ///
+    /// # Errors
+    /// When one of the sources cannot be fetched or is not signed with a known key.
+    pub fn update(&self) -> Result<()> {
+        process::run(self.apt_get().args(["-qq", "-o", "APT::Update::Error-Mode=any", "update"]))
+    }
+
+    /// Downloads a package, `name` or `name=version` (where the version may end in `*`), and returns the file.
+    ///
+    /// # Errors
+    /// When there is no such package.
+    pub fn download(&self, package: &str) -> Result<PathBuf> {
+        let name = package.split('=').next().unwrap_or(package);
+        let downloads = self.directory.join("downloads").join(name);
+        if downloads.exists() {
+            fs::remove_dir_all(&downloads)?;
+        }
+        fs::create_dir_all(&downloads).with_context(|| format!("cannot create {}", downloads.display()))?;
+        process::run(self.apt_get().args(["-qq", "download", package]).current_dir(&downloads))?;
+        let file = fs::read_dir(&downloads)?.next().with_context(|| format!("apt-get downloaded no {package}"))??;
+        Ok(file.path())
+    }
+
+    fn apt_get(&self) -> Command {
+        let mut command = Command::new("apt-get");
+        command
+            .arg("-c")
+            .arg(self.directory.join("apt.conf"))
+            .env("LC_ALL", "C")
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    }
+}
+
+fn write(directory: &Path, name: &str, content: &str) -> Result<()> {
+    let file = directory.join(name);
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&file, content))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
