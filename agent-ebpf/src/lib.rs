@@ -1,1 +1,17 @@
-//! The types that kernel and agent share.
+//! The memory that Prony's kernel programs and its agent share: what lies in the maps and what travels through the
+//! ring. All of it is plain data with a fixed layout.
+
+#![no_std]
+#![deny(unsafe_code)]
+
+mod cells;
+mod events;
+
+pub use cells::{
+    CACHE_ENTRIES, CacheEntry, ConsumerKey, CpuState, FIRST_SLOT, FLAG_KERNEL_THREAD, FLAG_USED, SLOT_IDLE,
+    SLOT_OVERFLOW, SLOT_UNKNOWN, SlotInfo,
+};
+pub use events::{
+    CGROUP_PATH_BYTES, CgroupEvent, EVENT_CGROUP_MADE, EVENT_CGROUP_REMOVED, EVENT_EXEC, EVENT_EXIT, EXEC_PATH_BYTES,
+    ExecEvent, ExitEvent,
+};

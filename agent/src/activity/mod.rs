@@ -1,11 +1,17 @@
-//! What ran where and for how long: the types that the kernel side yields once per window.
+//! What ran where and for how long: from the kernel side's counters to one window after the other.
 
 mod consumer;
 mod lifecycle;
+mod slot_memory;
+mod sysfs_topology;
 mod topology;
+mod tracker;
 mod window;
 
 pub use consumer::{CgroupId, Comm, ConsumerId, Pid};
 pub use lifecycle::Lifecycle;
+pub use slot_memory::{CpuReading, Occupant, SlotMemory, SlotOwner};
+pub use sysfs_topology::{MAX_SHARDS, read_topology};
 pub use topology::{CoreKind, CpuPlace, ShardId, Topology};
+pub use tracker::Tracker;
 pub use window::{ActivityWindow, Slice};

@@ -1,4 +1,19 @@
 //! The kernel side's counterpart in userspace: loads the programs, maps their memory, reads it. The only module with
 //! `unsafe`.
+#![expect(unsafe_code, reason = "shared memory with the kernel, and system calls that have no safe wrapper")]
 
+mod btf_layout;
+mod events;
+mod load;
 pub mod perf_event;
+mod program_cost;
+mod shared_array;
+mod shared_memory;
+mod visit_cpus;
+
+pub use btf_layout::{Layout, LayoutError};
+pub use events::EventRing;
+pub use load::{Attachment, KernelSide, LoadError, LoadOptions};
+pub use program_cost::{ProgramCost, RunTime};
+pub use shared_memory::{KernelCounts, SharedMemory};
+pub use visit_cpus::visit_every_cpu;

@@ -1,0 +1,74 @@
+//! Charging time to slots.
+
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use core::ptr::{read_volatile, write_volatile};
+
+use agent_ebpf::{CpuState, SLOT_IDLE};
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
+
+use crate::layout::SHARED_SHARDS;
+use crate::maps::{CELLS, CPUS, MARKS};
+
+/// This CPU's state.
+#[inline(always)]
+pub(crate) fn this_cpu() -> Option<*mut CpuState> {
+    // SAFETY: a helper without arguments.
+    CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
+}
+
+/// Ends the time slice of `leaving`, which began at the CPU's last switch, and begins that of `next`.
+///
+/// The agent may read at any moment: `sequence` is odd meanwhile.
+///
+/// # Safety
+/// `state` is the state of the CPU that this runs on, with interrupts off (as in `sched_switch`).
+#[inline(always)]
+pub(crate) unsafe fn switch(state: *mut CpuState, now_ns: u64, leaving: u32, next: u32) {
+    // SAFETY: `state` points into CPUS, and no other CPU writes to it.
+    unsafe {
+        let sequence = read_volatile(&raw const (*state).sequence);
+        write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(1));
+        let since = read_volatile(&raw const (*state).since_ns);
+        if since != 0 && now_ns > since {
+            let length = now_ns - since;
+            if leaving == SLOT_IDLE {
+                let idle = read_volatile(&raw const (*state).idle_ns);
+                write_volatile(&raw mut (*state).idle_ns, idle + length);
+            } else {
+                charge(state, leaving, length);
+            }
+        }
+        write_volatile(&raw mut (*state).since_ns, now_ns);
+        write_volatile(&raw mut (*state).slot, next);
+        write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(2));
+    }
+}
+
+/// The index of a slot's cell in this CPU's shard.
+#[inline(always)]
+fn cell_of(state: *const CpuState, slot: u32) -> u32 {
+    // SAFETY: `state` points into CPUS.
+    unsafe { read_volatile(&raw const (*state).first_cell) + slot }
+}
+
+#[inline(always)]
+fn charge(state: *const CpuState, slot: u32, length_ns: u64) {
+    let Some(cell) = CELLS.get_ptr_mut(cell_of(state, slot)) else { return };
+    // SAFETY: the cell lies in CELLS. Where several CPUs share it the addition is atomic; else nobody else writes it.
+    unsafe {
+        if SHARED_SHARDS.load() == 0 {
+            write_volatile(cell, read_volatile(cell) + length_ns);
+        } else {
+            atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(cell, length_ns);
+        }
+    }
+}
+
+/// Leaves a mark: this slot's cell has grown, or will have when the slice that begins now ends.
+#[inline(always)]
+pub(crate) fn mark(state: *const CpuState, slot: u32) {
+    let index = cell_of(state, slot);
+    let Some(marks) = MARKS.get_ptr_mut(index >> 3) else { return };
+    // SAFETY: the low three bits are below eight. Whoever writes the byte writes a one.
+    unsafe { write_volatile(marks.cast::<u8>().add((index & 7) as usize), 1) };
+}

@@ -1,0 +1,68 @@
+//! The memory that the kernel side counts in, as the tracker needs it: the seam between the kernel and plain data.
+
+use crate::clock::Timestamp;
+use crate::units::Nanoseconds;
+
+use super::{Comm, ConsumerId, Pid, ShardId};
+
+/// Who runs on a CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Occupant {
+    /// Nobody.
+    #[default]
+    Idle,
+    /// The consumer that has this slot.
+    Slot(u32),
+    /// Somebody; the kernel side will say who when the slice ends.
+    Unknown,
+}
+
+/// What a CPU is doing at one instant. The parts belong together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuReading {
+    /// Who runs.
+    pub occupant: Occupant,
+    /// Since when; zero before the CPU's first switch.
+    pub since: Timestamp,
+    /// Idle time in closed slices.
+    pub idle: Nanoseconds,
+    /// The occupant's cell in the CPU's shard: its time in closed slices.
+    pub cell: Nanoseconds,
+}
+
+/// Whom a slot belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotOwner {
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// The process that started it.
+    pub parent: Pid,
+    /// Its command name now.
+    pub comm: Comm,
+    /// Whether it is a thread of the kernel.
+    pub kernel_thread: bool,
+}
+
+/// Slots and cells. Reading needs no system call.
+pub trait SlotMemory {
+    /// How many slots there are.
+    fn slots(&self) -> usize;
+
+    /// What the CPU at this place of the topology is doing.
+    fn read_cpu(&self, place: usize) -> CpuReading;
+
+    /// Appends the slots that were switched to in this shard since `begin_epoch`, and forgets them.
+    fn take_marks(&self, shard: ShardId, marked: &mut Vec<u32>);
+
+    /// From now on every slot is marked again when it is switched to for the first time.
+    fn begin_epoch(&self);
+
+    /// A cell: the CPU time of closed slices.
+    fn cell(&self, shard: ShardId, slot: u32) -> Nanoseconds;
+
+    /// Whom a slot belongs to; `None` while it is free.
+    fn owner(&self, slot: u32) -> Option<SlotOwner>;
+
+    /// Gives a slot back. Its cells begin at zero for the next owner.
+    fn release(&mut self, slot: u32);
+}

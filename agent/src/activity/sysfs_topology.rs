@@ -1,0 +1,132 @@
+//! The machine's CPUs from `<sysfs>/devices/system/cpu` (Documentation/admin-guide/cputopology.rst).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::{CoreKind, CpuPlace, ShardId, Topology};
+
+/// The most shards that cells are kept in. Up to this many CPUs, every CPU has one of its own.
+pub const MAX_SHARDS: usize = 32;
+
+/// Reads the topology of all possible CPUs. What a CPU does not say (offline CPUs have no `topology`) is taken for
+/// package 0 and a core of its own. Errors only where not even the list of CPUs can be read.
+pub fn read_topology(sysfs: &Path) -> std::io::Result<Topology> {
+    let root = sysfs.join("devices/system/cpu");
+    let possible = fs::read_to_string(root.join("possible"))?;
+    let cpus = parse_cpu_list(&possible).ok_or_else(|| {
+        std::io::Error::new(std::io::ErrorKind::InvalidData, format!("'{}' is no list of CPUs", possible.trim()))
+    })?;
+    let efficient = fs::read_to_string(sysfs.join("devices/cpu_atom/cpus"))
+        .ok()
+        .and_then(|list| parse_cpu_list(&list))
+        .unwrap_or_default();
+    let capacity = |cpu: u32| number(&root.join(format!("cpu{cpu}/cpu_capacity")));
+    let largest = cpus.iter().filter_map(|&cpu| capacity(cpu)).max();
+    let mut places: Vec<CpuPlace> = cpus
+        .iter()
+        .map(|&cpu| {
+            let topology = root.join(format!("cpu{cpu}/topology"));
+            let smaller = capacity(cpu).is_some() && capacity(cpu) < largest;
+            CpuPlace {
+                cpu,
+                // -1 where the firmware does not tell.
+                package: number(&topology.join("physical_package_id")).unwrap_or(0),
+                core: number(&topology.join("core_id")).unwrap_or(cpu),
+                kind: if smaller || efficient.contains(&cpu) { CoreKind::Efficiency } else { CoreKind::Performance },
+                shard: ShardId::default(),
+            }
+        })
+        .collect();
+    assign_shards(&mut places);
+    Ok(Topology::new(places))
+}
+
+/// Gives every CPU a shard: one of its own where there are at most [`MAX_SHARDS`] CPUs; else the shards are spread over
+/// the packages and core types in proportion to their CPUs, so that no shard spans two of them.
+fn assign_shards(places: &mut [CpuPlace]) {
+    let per_shard = places.len().div_ceil(MAX_SHARDS).max(1);
+    let mut groups: BTreeMap<(u32, bool), Vec<usize>> = BTreeMap::new();
+    for (index, place) in places.iter().enumerate() {
+        groups.entry((place.package, place.kind == CoreKind::Efficiency)).or_default().push(index);
+    }
+    let chunks = groups.values().flat_map(|members| members.chunks(per_shard));
+    for (shard, chunk) in chunks.enumerate() {
+        for &index in chunk {
+            places[index].shard = ShardId(shard as u16);
+        }
+    }
+}
+
+fn number(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// A list such as `0-3,8,10-11`.
+fn parse_cpu_list(text: &str) -> Option<Vec<u32>> {
+    let mut cpus = Vec::new();
+    for part in text.trim().split(',').filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        if last < first || last > 65_535 {
+            return None;
+        }
+        cpus.extend(first..=last);
+    }
+    (!cpus.is_empty()).then_some(cpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(packages: u32, cores: u32) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let base = root.path().join("devices/system/cpu");
+        fs::create_dir_all(&base).unwrap();
+        fs::write(base.join("possible"), format!("0-{}\n", packages * cores - 1)).unwrap();
+        for cpu in 0..packages * cores {
+            let topology = base.join(format!("cpu{cpu}/topology"));
+            fs::create_dir_all(&topology).unwrap();
+            fs::write(topology.join("physical_package_id"), format!("{}\n", cpu / cores)).unwrap();
+            fs::write(topology.join("core_id"), format!("{}\n", cpu % cores)).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn small_machines_have_a_shard_for_every_cpu() {
+        let topology = read_topology(machine(1, 4).path()).unwrap();
+        assert_eq!(topology.shards(), 4);
+        assert_eq!(topology.cpus_in(Some(0)), 4);
+    }
+
+    #[test]
+    fn shards_never_span_packages_and_stay_few() {
+        let topology = read_topology(machine(2, 128).path()).unwrap();
+        assert!(topology.shards() <= MAX_SHARDS, "{}", topology.shards());
+        assert_eq!(topology.packages(), [0, 1]);
+        for place in topology.cpus() {
+            assert_eq!(topology.package_of(place.shard), place.package);
+        }
+    }
+
+    #[test]
+    fn little_cores_are_told_from_big_ones() {
+        let root = machine(1, 4);
+        for (cpu, capacity) in [(0, 1024), (1, 1024), (2, 446), (3, 446)] {
+            fs::write(root.path().join(format!("devices/system/cpu/cpu{cpu}/cpu_capacity")), capacity.to_string())
+                .unwrap();
+        }
+        let kinds: Vec<_> = read_topology(root.path()).unwrap().cpus().iter().map(|place| place.kind).collect();
+        assert_eq!(kinds, [CoreKind::Performance, CoreKind::Performance, CoreKind::Efficiency, CoreKind::Efficiency]);
+    }
+
+    #[test]
+    fn lists_of_cpus_are_read_or_refused() {
+        assert_eq!(parse_cpu_list("0-1,4\n"), Some(vec![0, 1, 4]));
+        for bad in ["", "x", "3-1", "0-99999999"] {
+            assert_eq!(parse_cpu_list(bad), None, "{bad}");
+        }
+    }
+}

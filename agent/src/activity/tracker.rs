@@ -1,0 +1,280 @@
+//! From the kernel side's counters to windows of activity.
+//!
+//! Every counter only grows, and what a window hands out is how far each has moved since the window before. So nothing
+//! is lost when a reading comes late, and nothing is handed out twice: a total that seems to fall, because a slice was
+//! closed between two reads, waits until it has caught up.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use agent_ebpf::SLOT_OVERFLOW;
+use rustc_hash::FxHashMap;
+
+use crate::clock::Timestamp;
+use crate::units::Nanoseconds;
+
+use super::{
+    ActivityWindow, Comm, ConsumerId, CpuReading, Lifecycle, Occupant, Pid, ShardId, Slice, SlotMemory, SlotOwner,
+    Topology,
+};
+
+/// How long a slot is kept after its process has ended: the last switch away from the last thread comes after the exit
+/// event, at the latest when the scheduler lets it run once more.
+const GRACE: Nanoseconds = Nanoseconds::SECOND;
+
+/// Turns the kernel side's memory into one [`ActivityWindow`] after the other.
+#[derive(Debug)]
+pub struct Tracker {
+    topology: Arc<Topology>,
+    window_start: Timestamp,
+    /// What was handed out of each cell: `shard * slots + slot`.
+    handed_out: Vec<Nanoseconds>,
+    /// What was handed out of each CPU's idle time, by place.
+    idle_handed_out: Vec<Nanoseconds>,
+    owners: Vec<Option<Owner>>,
+    slots_of: FxHashMap<(Pid, Nanoseconds), Vec<u32>>,
+    ending: VecDeque<(Timestamp, u32)>,
+    due: Vec<u32>,
+    /// Exits of processes that no slot was known of yet; they are looked for once more.
+    unmatched_exits: Vec<(Pid, Nanoseconds)>,
+    cpus: Vec<CpuReading>,
+    grown: Vec<(u32, ShardId)>,
+    marked: Vec<u32>,
+    /// Cells whose owner was not written yet; they are looked at again.
+    unowned: Vec<(u32, ShardId)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    consumer: ConsumerId,
+    comm: Comm,
+    ending: bool,
+}
+
+impl Tracker {
+    /// A tracker whose first window begins at `start`. What was counted before is not handed out.
+    pub fn new(topology: Arc<Topology>, memory: &impl SlotMemory, start: Timestamp) -> Self {
+        let mut tracker = Self {
+            window_start: start,
+            handed_out: vec![Nanoseconds::ZERO; topology.shards() * memory.slots()],
+            idle_handed_out: vec![Nanoseconds::ZERO; topology.cpus().len()],
+            owners: vec![None; memory.slots()],
+            slots_of: FxHashMap::default(),
+            ending: VecDeque::new(),
+            due: Vec::new(),
+            unmatched_exits: Vec::new(),
+            cpus: vec![CpuReading::default(); topology.cpus().len()],
+            grown: Vec::new(),
+            marked: Vec::new(),
+            unowned: Vec::new(),
+            topology,
+        };
+        tracker.owners[SLOT_OVERFLOW as usize] =
+            Some(Owner { consumer: ConsumerId::OVERFLOW, comm: Comm::new("(overflow)"), ending: false });
+        tracker
+    }
+
+    /// How many slots are in use.
+    pub fn slots_used(&self) -> usize {
+        self.owners.iter().flatten().count()
+    }
+
+    /// The consumers whose processes have not ended, as far as is known.
+    pub fn living(&self) -> impl Iterator<Item = ConsumerId> {
+        self.owners
+            .iter()
+            .flatten()
+            .filter(|owner| !owner.ending && owner.consumer.pid.0 != 0)
+            .map(|owner| owner.consumer)
+    }
+
+    /// Closes the window at `now`. `events` holds what the kernel side told since the last call; names of consumers
+    /// seen for the first time are put before them, ends behind them.
+    pub fn close_window(
+        &mut self,
+        now: Timestamp,
+        memory: &mut impl SlotMemory,
+        events: &mut Vec<Lifecycle>,
+    ) -> ActivityWindow {
+        let mut window = ActivityWindow {
+            from: self.window_start,
+            to: now,
+            slices: Vec::new(),
+            idle: vec![Nanoseconds::ZERO; self.topology.shards()],
+            topology: Arc::clone(&self.topology),
+        };
+        self.window_start = now;
+        self.take_marked(memory);
+        self.read_cpus(now, memory, &mut window.idle);
+        self.find_due(now);
+        self.grown.sort_unstable();
+        self.grown.dedup();
+        let mut named = Vec::new();
+        self.hand_out(now, memory, &mut window.slices, &mut named);
+        self.note_exits(now, events);
+        events.splice(0..0, named);
+        self.release_due(memory, events);
+        window
+    }
+
+    /// Fills `grown` with the cells of all who were switched to in this window, and of those whose slice was open when
+    /// it began: nobody else's can have moved.
+    fn take_marked(&mut self, memory: &impl SlotMemory) {
+        self.grown.clear();
+        self.grown.append(&mut self.unowned);
+        for shard in (0..self.topology.shards()).map(|shard| ShardId(shard as u16)) {
+            self.marked.clear();
+            memory.take_marks(shard, &mut self.marked);
+            self.grown.extend(self.marked.iter().map(|&slot| (slot, shard)));
+        }
+        memory.begin_epoch();
+        self.add_open();
+    }
+
+    /// Adds the cells of slices that are open on the CPUs as last read.
+    fn add_open(&mut self) {
+        for (reading, place) in self.cpus.iter().zip(self.topology.cpus()) {
+            if let Occupant::Slot(slot) = reading.occupant {
+                self.grown.push((slot, place.shard));
+            }
+        }
+    }
+
+    fn read_cpus(&mut self, now: Timestamp, memory: &impl SlotMemory, idle: &mut [Nanoseconds]) {
+        for (index, place) in self.topology.cpus().iter().enumerate() {
+            let reading = memory.read_cpu(index);
+            self.cpus[index] = reading;
+            let mut total = reading.idle;
+            if reading.occupant == Occupant::Idle && reading.since != Timestamp::default() {
+                total += now.since(reading.since);
+            }
+            let moved = total.saturating_sub(self.idle_handed_out[index]);
+            self.idle_handed_out[index] += moved;
+            idle[usize::from(place.shard.0)] += moved;
+        }
+        self.add_open();
+    }
+
+    fn hand_out(
+        &mut self,
+        now: Timestamp,
+        memory: &impl SlotMemory,
+        slices: &mut Vec<Slice>,
+        named: &mut Vec<Lifecycle>,
+    ) {
+        let grown = std::mem::take(&mut self.grown);
+        for &(slot, shard) in &grown {
+            let Some(consumer) = self.identify(slot, memory, named) else {
+                self.unowned.push((slot, shard));
+                continue;
+            };
+            let total = self.total(slot, shard, now, memory);
+            let handed_out = &mut self.handed_out[usize::from(shard.0) * memory.slots() + slot as usize];
+            let cpu_time = total.saturating_sub(*handed_out);
+            if !cpu_time.is_zero() {
+                *handed_out = total;
+                slices.push(Slice { consumer, shard, cpu_time });
+            }
+        }
+        self.grown = grown;
+    }
+
+    /// Closed slices plus those that are open. Where a shard is one CPU, the cell comes from the same reading as the
+    /// open slice.
+    fn total(&self, slot: u32, shard: ShardId, now: Timestamp, memory: &impl SlotMemory) -> Nanoseconds {
+        let mut open = Nanoseconds::ZERO;
+        let mut cell = None;
+        for (reading, place) in self.cpus.iter().zip(self.topology.cpus()) {
+            if place.shard == shard && reading.occupant == Occupant::Slot(slot) {
+                open += now.since(reading.since);
+                cell = Some(cell.map_or(reading.cell, |other: Nanoseconds| other.max(reading.cell)));
+            }
+        }
+        cell.unwrap_or_else(|| memory.cell(shard, slot)) + open
+    }
+
+    /// The slot's consumer; tells its name when it is new or has changed.
+    fn identify(&mut self, slot: u32, memory: &impl SlotMemory, named: &mut Vec<Lifecycle>) -> Option<ConsumerId> {
+        if slot == SLOT_OVERFLOW {
+            return Some(ConsumerId::OVERFLOW);
+        }
+        let SlotOwner { consumer, parent, comm, kernel_thread } = memory.owner(slot)?;
+        let known = &mut self.owners[slot as usize];
+        match known {
+            Some(owner) if owner.comm == comm => return Some(owner.consumer),
+            Some(owner) => owner.comm = comm,
+            None => {
+                *known = Some(Owner { consumer, comm, ending: false });
+                self.slots_of.entry((consumer.pid, consumer.start)).or_default().push(slot);
+            }
+        }
+        named.push(Lifecycle::Named { consumer, parent, comm, kernel_thread });
+        Some(consumer)
+    }
+
+    fn note_exits(&mut self, now: Timestamp, events: &[Lifecycle]) {
+        for (pid, start) in std::mem::take(&mut self.unmatched_exits) {
+            self.process_gone(pid, start, now);
+        }
+        for event in events {
+            if let Lifecycle::Exit { pid, start, .. } = *event
+                && !self.process_gone(pid, start, now)
+            {
+                self.unmatched_exits.push((pid, start));
+            }
+        }
+    }
+
+    /// A process has ended: its slots are given back after a grace time. Tells whether it was known.
+    pub fn process_gone(&mut self, pid: Pid, start: Nanoseconds, now: Timestamp) -> bool {
+        let Some(slots) = self.slots_of.get(&(pid, start)) else { return false };
+        for &slot in slots {
+            if let Some(owner) = &mut self.owners[slot as usize]
+                && !owner.ending
+            {
+                owner.ending = true;
+                self.ending.push_back((now + GRACE, slot));
+            }
+        }
+        true
+    }
+
+    /// Moves the slots whose grace time is over to `due`, and has all their cells looked at a last time.
+    fn find_due(&mut self, now: Timestamp) {
+        self.due.clear();
+        while let Some(&(at, slot)) = self.ending.front()
+            && at <= now
+        {
+            self.ending.pop_front();
+            if self.cpus.iter().any(|reading| reading.occupant == Occupant::Slot(slot)) {
+                self.ending.push_back((now + GRACE, slot));
+                continue;
+            }
+            self.due.push(slot);
+            let shards = self.topology.shards() as u16;
+            self.grown.extend((0..shards).map(|shard| (slot, ShardId(shard))));
+        }
+    }
+
+    fn release_due(&mut self, memory: &mut impl SlotMemory, events: &mut Vec<Lifecycle>) {
+        for slot in self.due.drain(..) {
+            memory.release(slot);
+            for shard in 0..self.topology.shards() {
+                self.handed_out[shard * memory.slots() + slot as usize] = Nanoseconds::ZERO;
+            }
+            let Some(Owner { consumer, .. }) = self.owners[slot as usize].take() else { continue };
+            let key = (consumer.pid, consumer.start);
+            if let Some(slots) = self.slots_of.get_mut(&key) {
+                slots.retain(|&other| other != slot);
+                if slots.is_empty() {
+                    self.slots_of.remove(&key);
+                }
+            }
+            events.push(Lifecycle::Ended { consumer });
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tracker_tests.rs"]
+mod tests;

@@ -1,0 +1,227 @@
+//! The tracker against a memory that the test moves by hand.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::activity::{CgroupId, CoreKind, CpuPlace};
+
+const SLOTS: usize = 16;
+
+/// Two CPUs, each its own shard, simulated switch by switch.
+struct Machine {
+    now: Timestamp,
+    cpus: [CpuReading; 2],
+    cells: RefCell<Vec<u64>>,
+    marks: RefCell<Vec<bool>>,
+    owners: Vec<Option<SlotOwner>>,
+    released: Vec<u32>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let idle = CpuReading { since: Timestamp(1), ..CpuReading::default() };
+        Self {
+            now: Timestamp(1),
+            cpus: [idle; 2],
+            cells: RefCell::new(vec![0; 2 * SLOTS]),
+            marks: RefCell::new(vec![false; 2 * SLOTS]),
+            owners: vec![None; SLOTS],
+            released: Vec::new(),
+        }
+    }
+
+    fn topology() -> Arc<Topology> {
+        let place =
+            |cpu| CpuPlace { cpu, package: 0, core: cpu, kind: CoreKind::default(), shard: ShardId(cpu as u16) };
+        Arc::new(Topology::new(vec![place(0), place(1)]))
+    }
+
+    fn own(&mut self, slot: u32, comm: &str) -> ConsumerId {
+        let consumer = ConsumerId { cgroup: CgroupId(7), pid: Pid(100 + slot), start: Nanoseconds(u64::from(slot)) };
+        self.owners[slot as usize] =
+            Some(SlotOwner { consumer, parent: Pid(1), comm: Comm::new(comm), kernel_thread: false });
+        consumer
+    }
+
+    fn switch(&mut self, cpu: usize, next: Occupant) {
+        let reading = self.cpus[cpu];
+        let length = self.now.since(reading.since);
+        let mut idle = reading.idle;
+        match reading.occupant {
+            Occupant::Slot(slot) => {
+                self.cells.borrow_mut()[cpu * SLOTS + slot as usize] += length.0;
+            }
+            _ => idle += length,
+        }
+        let cell = match next {
+            Occupant::Slot(slot) => {
+                self.marks.borrow_mut()[cpu * SLOTS + slot as usize] = true;
+                Nanoseconds(self.cells.borrow()[cpu * SLOTS + slot as usize])
+            }
+            _ => Nanoseconds::ZERO,
+        };
+        self.cpus[cpu] = CpuReading { occupant: next, since: self.now, idle, cell };
+    }
+
+    fn exit_of(consumer: ConsumerId, at: Timestamp) -> Vec<Lifecycle> {
+        vec![Lifecycle::Exit { at, pid: consumer.pid, start: consumer.start }]
+    }
+}
+
+impl SlotMemory for Machine {
+    fn slots(&self) -> usize {
+        SLOTS
+    }
+    fn read_cpu(&self, place: usize) -> CpuReading {
+        self.cpus[place]
+    }
+    fn take_marks(&self, shard: ShardId, marked: &mut Vec<u32>) {
+        let start = usize::from(shard.0) * SLOTS;
+        for slot in 0..SLOTS {
+            if std::mem::take(&mut self.marks.borrow_mut()[start + slot]) {
+                marked.push(slot as u32);
+            }
+        }
+    }
+    fn begin_epoch(&self) {}
+    fn cell(&self, shard: ShardId, slot: u32) -> Nanoseconds {
+        Nanoseconds(self.cells.borrow()[usize::from(shard.0) * SLOTS + slot as usize])
+    }
+    fn owner(&self, slot: u32) -> Option<SlotOwner> {
+        self.owners[slot as usize]
+    }
+    fn release(&mut self, slot: u32) {
+        self.owners[slot as usize] = None;
+        for shard in 0..2 {
+            self.cells.borrow_mut()[shard * SLOTS + slot as usize] = 0;
+        }
+        self.released.push(slot);
+    }
+}
+
+fn started(machine: &mut Machine) -> Tracker {
+    let mut tracker = Tracker::new(Machine::topology(), machine, machine.now);
+    tracker.close_window(machine.now, machine, &mut Vec::new());
+    tracker
+}
+
+#[test]
+fn a_task_that_never_yields_is_in_every_window() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    let consumer = machine.own(5, "spin");
+    machine.switch(0, Occupant::Slot(5));
+    for _ in 0..10 {
+        machine.now = machine.now + Nanoseconds::from_millis(10);
+        let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+        assert_eq!(window.slices, [Slice { consumer, shard: ShardId(0), cpu_time: Nanoseconds::from_millis(10) }]);
+        assert_eq!(window.idle, [Nanoseconds::ZERO, Nanoseconds::from_millis(10)]);
+    }
+}
+
+#[test]
+fn a_life_within_one_window_is_billed_and_its_slot_comes_back() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    let consumer = machine.own(6, "brief");
+    machine.switch(1, Occupant::Slot(6));
+    machine.now = machine.now + Nanoseconds::from_millis(1);
+    let mut events = Machine::exit_of(consumer, machine.now);
+    machine.switch(1, Occupant::Idle);
+    let window = tracker.close_window(machine.now, &mut machine, &mut events);
+    assert_eq!(window.slices, [Slice { consumer, shard: ShardId(1), cpu_time: Nanoseconds::from_millis(1) }]);
+    assert!(matches!(events[0], Lifecycle::Named { consumer: named, .. } if named == consumer));
+    assert!(machine.released.is_empty(), "its last switch may still come");
+    machine.now = machine.now + Nanoseconds::SECOND;
+    events.clear();
+    tracker.close_window(machine.now, &mut machine, &mut events);
+    assert_eq!(
+        (machine.released.as_slice(), events.as_slice()),
+        ([6].as_slice(), [Lifecycle::Ended { consumer }].as_slice())
+    );
+    assert_eq!(tracker.slots_used(), 1, "the overflow slot alone");
+}
+
+#[test]
+fn time_after_the_exit_event_is_billed_before_the_slot_goes() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    let consumer = machine.own(6, "slow-exit");
+    machine.switch(0, Occupant::Slot(6));
+    machine.now = machine.now + Nanoseconds::from_millis(5);
+    let mut events = Machine::exit_of(consumer, machine.now);
+    tracker.close_window(machine.now, &mut machine, &mut events);
+    machine.now = machine.now + Nanoseconds::SECOND;
+    let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    assert_eq!(window.busy(None), Nanoseconds::SECOND);
+    assert!(machine.released.is_empty(), "it still runs");
+    machine.now = machine.now + Nanoseconds::from_millis(2);
+    machine.switch(0, Occupant::Idle);
+    machine.now = machine.now + Nanoseconds::SECOND;
+    let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    assert_eq!(window.busy(None), Nanoseconds::from_millis(2));
+    assert_eq!(machine.released, [6]);
+}
+
+#[test]
+fn a_new_command_name_is_told_once() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    machine.own(5, "sh");
+    machine.switch(0, Occupant::Slot(5));
+    let mut names = Vec::new();
+    for comm in ["sh", "sh", "sleep", "sleep"] {
+        machine.own(5, comm);
+        machine.now = machine.now + Nanoseconds::from_millis(1);
+        let mut events = Vec::new();
+        tracker.close_window(machine.now, &mut machine, &mut events);
+        names.extend(events.iter().map(|event| match event {
+            Lifecycle::Named { comm, .. } => comm.to_text(),
+            other => panic!("{other:?}"),
+        }));
+    }
+    assert_eq!(names, ["sh", "sleep"]);
+}
+
+#[test]
+fn a_slot_whose_owner_is_not_written_yet_waits() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    machine.switch(0, Occupant::Slot(9));
+    machine.now = machine.now + Nanoseconds::from_millis(3);
+    machine.switch(0, Occupant::Idle);
+    assert!(tracker.close_window(machine.now, &mut machine, &mut Vec::new()).slices.is_empty());
+    machine.own(9, "late");
+    let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    assert_eq!(window.busy(None), Nanoseconds::from_millis(3));
+}
+
+proptest! {
+    /// Whatever runs and whenever one looks: consumers plus idle are the wall time of both CPUs, to the nanosecond.
+    #[test]
+    fn time_is_closed(steps in prop::collection::vec((0_usize..2, 0_u32..10, 1_u64..5_000_000, any::<bool>()), 1..200)) {
+        let mut machine = Machine::new();
+        let mut tracker = started(&mut machine);
+        let start = machine.now;
+        let mut handed_out = Nanoseconds::ZERO;
+        for (cpu, slot, pause, look) in steps {
+            machine.now = machine.now + Nanoseconds(pause);
+            if slot < 2 {
+                machine.switch(cpu, Occupant::Idle);
+            } else {
+                machine.own(slot, "x");
+                machine.switch(cpu, Occupant::Slot(slot));
+            }
+            if look {
+                let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+                handed_out += window.busy(None) + window.idle.iter().copied().sum();
+            }
+        }
+        let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+        handed_out += window.busy(None) + window.idle.iter().copied().sum();
+        prop_assert_eq!(handed_out.0, 2 * machine.now.since(start).0);
+    }
+}

@@ -1,0 +1,124 @@
+//! Where windows of activity come from: the kernel programs, or, where they cannot be loaded, nothing but the clock.
+
+use std::sync::Arc;
+
+use crate::activity::{ActivityWindow, Lifecycle, Topology, Tracker};
+use crate::clock::Timestamp;
+use crate::kernel::{KernelCounts, KernelSide, LoadError, LoadOptions, RunTime, visit_every_cpu};
+use crate::units::Nanoseconds;
+
+/// The first stage of the pipeline.
+pub(super) enum ActivitySide {
+    /// CPU time of every consumer.
+    Kernel(Box<Counting>),
+    /// Windows in which nobody is known to have run: zones are still measured, and their energy stays unattributed.
+    Blind { topology: Arc<Topology>, from: Timestamp },
+}
+
+pub(super) struct Counting {
+    side: KernelSide,
+    tracker: Tracker,
+    events: Vec<Lifecycle>,
+    lost_events: u64,
+    procfs: std::path::PathBuf,
+}
+
+/// How the kernel side is doing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Health {
+    pub(super) counts: KernelCounts,
+    pub(super) slots_used: usize,
+    pub(super) run_time: Option<RunTime>,
+}
+
+impl ActivitySide {
+    pub(super) fn start(
+        topology: &Arc<Topology>,
+        options: &LoadOptions,
+        procfs: &std::path::Path,
+    ) -> Result<Self, LoadError> {
+        let side = KernelSide::load(topology, options)?;
+        visit_every_cpu(topology);
+        let tracker = Tracker::new(Arc::clone(topology), &side.memory, Timestamp::now());
+        Ok(Self::Kernel(Box::new(Counting {
+            side,
+            tracker,
+            events: Vec::new(),
+            lost_events: 0,
+            procfs: procfs.to_owned(),
+        })))
+    }
+
+    pub(super) fn blind(topology: &Arc<Topology>) -> Self {
+        Self::Blind { topology: Arc::clone(topology), from: Timestamp::now() }
+    }
+
+    /// Empties the ring, which long windows would let overflow.
+    pub(super) fn drain_events(&mut self) {
+        if let Self::Kernel(counting) = self {
+            counting.side.events.drain(&mut counting.events);
+        }
+    }
+
+    /// Ends the running window at `now`.
+    pub(super) fn close_window(&mut self, now: Timestamp) -> (ActivityWindow, Vec<Lifecycle>) {
+        match self {
+            Self::Kernel(counting) => counting.close_window(now),
+            Self::Blind { topology, from } => {
+                let window = ActivityWindow {
+                    from: *from,
+                    to: now,
+                    idle: vec![Nanoseconds::ZERO; topology.shards()],
+                    topology: Arc::clone(topology),
+                    ..ActivityWindow::default()
+                };
+                *from = now;
+                (window, Vec::new())
+            }
+        }
+    }
+
+    /// How the chosen way to watch switches is called; `none` without one.
+    pub(super) fn attachment(&self) -> &'static str {
+        match self {
+            Self::Kernel(counting) => counting.side.attachment.label(),
+            Self::Blind { .. } => "none",
+        }
+    }
+
+    pub(super) fn health(&self) -> Option<Health> {
+        match self {
+            Self::Kernel(counting) => Some(Health {
+                counts: counting.side.memory.counts(),
+                slots_used: counting.tracker.slots_used(),
+                run_time: counting.side.cost.read(),
+            }),
+            Self::Blind { .. } => None,
+        }
+    }
+}
+
+impl Counting {
+    fn close_window(&mut self, now: Timestamp) -> (ActivityWindow, Vec<Lifecycle>) {
+        // Before the counters are read: whoever is told to have ended has been seen to run.
+        self.side.events.drain(&mut self.events);
+        self.look_for_unnoticed_ends(now);
+        let mut events = std::mem::take(&mut self.events);
+        let window = self.tracker.close_window(now, &mut self.side.memory, &mut events);
+        self.side.flush_diagnostics();
+        (window, events)
+    }
+
+    /// After lost events, processes that are no longer there are taken for ended.
+    fn look_for_unnoticed_ends(&mut self, now: Timestamp) {
+        let lost = self.side.memory.counts().lost_events;
+        if lost == std::mem::replace(&mut self.lost_events, lost) {
+            return;
+        }
+        let gone: Vec<_> =
+            self.tracker.living().filter(|consumer| !self.procfs.join(consumer.pid.to_string()).exists()).collect();
+        for consumer in gone {
+            self.tracker.process_gone(consumer.pid, consumer.start, now);
+        }
+    }
+}
