@@ -85,24 +85,29 @@ impl Sensor {
                 Ok(Sample::Energy(Microjoules(energy)))
             }
             SensorFiles::Power(file) => {
-                let power = u64::try_from(read_number(file)?).unwrap_or(0);
-                Ok(Sample::Power { power: Microwatts(power), amperes: None })
+                let power =
+                    plausible(read_number(file)?).ok_or_else(|| format!("{} shows over 1 MW", file.display()))?;
+                Ok(Sample::Power { power, amperes: None })
             }
             SensorFiles::CurrentTimesVoltage { current, voltage } => {
                 let (milliamperes, millivolts) = (read_number(current)?, read_number(voltage)?);
                 // 1 mA x 1 mV = 1 µW.
-                let power = milliamperes.checked_mul(millivolts).ok_or_else(|| {
-                    format!(
-                        "{} and {} are too large: {milliamperes} mA, {millivolts} mV",
-                        current.display(),
-                        voltage.display()
-                    )
-                })?;
-                let power = Microwatts(u64::try_from(power).unwrap_or(0));
+                let power = milliamperes
+                    .checked_mul(millivolts)
+                    .and_then(plausible)
+                    .ok_or_else(|| format!("{} x {} is over 1 MW", current.display(), voltage.display()))?;
                 Ok(Sample::Power { power, amperes: Some(milliamperes as f64 / 1e3) })
             }
         }
     }
+}
+
+/// What no rail of a machine draws.
+const IMPLAUSIBLE: Microwatts = Microwatts(1_000_000_000_000);
+
+/// Microwatts as a power, none where they flow backwards; `None` where they cannot be true.
+fn plausible(microwatts: i64) -> Option<Microwatts> {
+    Some(Microwatts(u64::try_from(microwatts).unwrap_or(0))).filter(|&power| power < IMPLAUSIBLE)
 }
 
 /// A file that holds one whole number.

@@ -1,6 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::config::HwmonRail;
@@ -215,6 +216,25 @@ fn power_that_jumps_between_samples_is_less_sure() {
     set(&root, "hwmon0/power1_input", "6000000");
     source.read(Timestamp(200), &mut readings);
     assert!(readings[2].uncertainty.0 > 5.0 * readings[1].uncertainty.0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the files hold, nothing breaks and no counter of a rail that is sampled falls.
+    #[test]
+    fn any_bytes_are_survived(texts in prop::collection::vec("[-0-9a-z.%\\x00é]{0,24}", 6)) {
+        let files = ["name", "in1_input", "in1_label", "curr1_input", "power2_average", "power2_accuracy"];
+        let (root, roots) = tree(&[("hwmon0/in1_input", "1"), ("hwmon0/curr1_input", "1"), ("hwmon0/power2_average", "1")]);
+        let mut source = Hwmon::discover(&config(vec![]), &roots);
+        let mut before = BTreeMap::new();
+        for (step, (file, text)) in (0_u64..).zip(files.iter().zip(&texts)) {
+            set(&root, &format!("hwmon0/{file}"), text);
+            for (zone, total) in totals(&mut source, step * 11_000).into_iter().chain(totals(&mut source, step * 11_000 + 500)) {
+                prop_assert!(before.insert(zone, total).is_none_or(|earlier| earlier <= total));
+            }
+        }
+    }
 }
 
 #[test]

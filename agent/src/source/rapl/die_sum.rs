@@ -105,7 +105,7 @@ impl DieSum {
         for die in &mut self.dies {
             let moved = std::mem::take(&mut die.moved);
             if !die.mirror {
-                self.total += moved;
+                self.total = Microjoules(self.total.0.saturating_add(moved.0));
             }
         }
         Some(Counter { total: self.total, range: CounterRange::Unbounded, epoch: self.epoch })
@@ -145,7 +145,7 @@ impl Die {
     fn advance(&mut self, value: Option<Microjoules>) {
         let Some(now) = value else { return };
         if let Some(last) = self.last {
-            self.moved += movement(last, now, self.range);
+            self.moved = Microjoules(self.moved.0.saturating_add(movement(last, now, self.range).0));
         }
         self.last = Some(now);
     }

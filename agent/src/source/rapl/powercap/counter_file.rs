@@ -5,19 +5,23 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::source::CounterRange;
 use crate::units::Microjoules;
+
+use super::discover::Device;
 
 /// An energy counter, kept open between reads.
 #[derive(Debug)]
 pub(super) struct CounterFile {
     path: PathBuf,
+    range: CounterRange,
     file: Option<File>,
 }
 
 impl CounterFile {
-    /// The counter of the zone in `folder`; opened when it is first read.
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { path: folder.join("energy_uj"), file: None }
+    /// The counter of a device; opened when it is first read.
+    pub(super) fn new(device: &Device) -> Self {
+        Self { path: device.path.join("energy_uj"), range: device.range, file: None }
     }
 
     /// Closes the file: the next read opens it anew.
@@ -44,7 +48,7 @@ impl CounterFile {
         };
         let mut buffer = [0; 32];
         let length = file.read_at(&mut buffer, 0)?;
-        parse(&buffer[..length])
+        within(self.range, parse(&buffer[..length])?)
     }
 }
 
@@ -63,6 +67,16 @@ fn parse(bytes: &[u8]) -> io::Result<Microjoules> {
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(20)]).trim().to_owned();
         io::Error::new(io::ErrorKind::InvalidData, format!("it holds '{shown}', no number of microjoules"))
     })
+}
+
+/// A value beyond the counter's range is no energy: taken for one, it would be a jump and a wrap.
+fn within(range: CounterRange, value: Microjoules) -> io::Result<Microjoules> {
+    match range {
+        CounterRange::WrapsAfter(max) if value > max => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("it shows {value}, more than its range of {max}")))
+        }
+        _ => Ok(value),
+    }
 }
 
 fn is_permission(error: &io::Error) -> bool {

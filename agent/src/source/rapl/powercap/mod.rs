@@ -98,11 +98,11 @@ impl RaplPowercap {
                 tracing::info!(zone = %name, counters = devices.len(), "RAPL zone has other counters now");
                 zone.sum.replace(&ranges(&devices));
             }
-            zone.files = devices.iter().map(|device| CounterFile::new(&device.path)).collect();
+            zone.files = devices.iter().map(CounterFile::new).collect();
             zone.devices = devices;
         }
         self.zones.extend(found.into_iter().map(|(name, devices)| {
-            let files = devices.iter().map(|device| CounterFile::new(&device.path)).collect();
+            let files = devices.iter().map(CounterFile::new).collect();
             (name, ZoneFiles { sum: DieSum::new(&ranges(&devices)), devices, files })
         }));
     }

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -174,7 +175,32 @@ fn one_bad_file_does_not_keep_the_others_from_being_read() {
     fs::remove_file(tree.zone("intel-rapl:0:0").join("energy_uj")).expect("remove");
     fs::create_dir(tree.zone("intel-rapl:0:0").join("energy_uj")).expect("a folder in its place");
     fs::write(tree.zone("intel-rapl:0").join("energy_uj"), "garbage").expect("garbage");
-    assert_eq!(sample(&mut tree.open(), 1), named(&[("dram-0", 3)]));
+    let mut source = tree.open();
+    assert_eq!(sample(&mut source, 1), named(&[("dram-0", 3)]));
+    tree.set("intel-rapl:0", MAX + 1);
+    assert_eq!(sample(&mut source, 2), named(&[("dram-0", 3)]), "beyond the counter's range");
+    tree.set("intel-rapl:0", 9);
+    assert_eq!(sample(&mut source, 3), named(&[("package-0", 9), ("dram-0", 3)]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the files hold, nothing breaks, and what is given out lies within the counter's range.
+    #[test]
+    fn any_bytes_are_survived(files in prop::array::uniform3(prop::collection::vec(any::<u8>(), 0..40))) {
+        let tree = Tree::new(&[("intel-rapl:0", "package-0", 1), ("intel-rapl:1", "package-0", 1)], "GenuineIntel");
+        let [name, range, energy] = &files;
+        let mut source = tree.open();
+        for (file, bytes) in [("name", name), ("max_energy_range_uj", range), ("energy_uj", energy)] {
+            fs::write(tree.zone("intel-rapl:1").join(file), bytes).expect("file");
+            for at in [6, 12] {
+                for (_, total) in sample(&mut source, at * SECOND) {
+                    prop_assert!(total <= MAX);
+                }
+            }
+        }
+    }
 }
 
 #[test]
