@@ -4,9 +4,9 @@ pub mod esp32;
 pub mod estimate;
 pub mod hwmon;
 pub mod meter;
-pub mod rapl_perf;
-pub mod rapl_powercap;
+pub mod rapl;
 mod reading;
+mod zone_config;
 
 pub use reading::{Counter, CounterRange, Measure, Provenance, Reading, SourceId, Zone, ZoneName};
 

@@ -1,1 +1,0 @@
-//! A model of the processor's power for machines without a meter.

@@ -1,1 +1,0 @@
-//! Power meters with a kernel driver under `/sys/class/hwmon`.

@@ -1,1 +1,0 @@
-//! RAPL through the `power` PMU of perf.

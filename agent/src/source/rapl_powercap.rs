@@ -1,1 +1,0 @@
-//! RAPL through `/sys/class/powercap`.
