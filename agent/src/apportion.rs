@@ -18,7 +18,7 @@ pub fn proportional_quota(part: f64, whole: f64, energy: f64) -> f64 {
 /// sum to, the parts sum to `total`; negative and non-finite quotas count as zero. Without quotas there are no parts,
 /// and `total` stays with the caller.
 pub fn largest_remainder(quotas: &[f64], total: Microjoules) -> Vec<Microjoules> {
-    let mut parts: Vec<Microjoules> = quotas.iter().map(|&quota| Microjoules(usable(quota).floor() as u64)).collect();
+    let mut parts: Vec<Microjoules> = quotas.iter().map(|&quota| floor(quota)).collect();
     if parts.is_empty() {
         return parts;
     }
@@ -46,7 +46,7 @@ fn hand_out(parts: &mut [Microjoules], quotas: &[f64], missing: u64) {
             part.0 += each;
         }
     }
-    for index in first_by(quotas, rest, |left, right| right.total_cmp(&left)) {
+    for index in first_by(quotas, rest, |left, right| right.total_cmp(left)) {
         parts[index].0 += 1;
     }
 }
@@ -55,7 +55,7 @@ fn hand_out(parts: &mut [Microjoules], quotas: &[f64], missing: u64) {
 /// last ones.
 fn take_back(parts: &mut [Microjoules], quotas: &[f64], mut surplus: u128) {
     let donors = usize::try_from(surplus).unwrap_or(usize::MAX).min(parts.len());
-    for index in first_by(quotas, donors, |left, right| left.total_cmp(&right)) {
+    for index in first_by(quotas, donors, f64::total_cmp) {
         if parts[index].0 > 0 {
             parts[index].0 -= 1;
             surplus -= 1;
@@ -69,23 +69,26 @@ fn take_back(parts: &mut [Microjoules], quotas: &[f64], mut surplus: u128) {
 }
 
 /// The indices of the `count` quotas whose remainders come first in `order`; equal ones by index.
-fn first_by(quotas: &[f64], count: usize, order: impl Fn(f64, f64) -> Ordering) -> Vec<usize> {
-    if count == 0 {
-        return Vec::new();
+fn first_by(quotas: &[f64], count: usize, order: impl Fn(&f64, &f64) -> Ordering) -> impl Iterator<Item = usize> {
+    let mut remainders: Vec<(f64, usize)> = Vec::new();
+    if count > 0 {
+        remainders.extend(quotas.iter().map(|&quota| remainder(quota)).zip(0..));
     }
-    let mut indices: Vec<usize> = (0..quotas.len()).collect();
-    if count < indices.len() {
-        let remainder = |index: usize| usable(quotas[index]).fract();
-        indices.select_nth_unstable_by(count - 1, |&left, &right| {
-            order(remainder(left), remainder(right)).then(left.cmp(&right))
-        });
-        indices.truncate(count);
+    if count > 0 && count < remainders.len() {
+        remainders.select_nth_unstable_by(count - 1, |left, right| order(&left.0, &right.0).then(left.1.cmp(&right.1)));
+        remainders.truncate(count);
     }
-    indices
+    remainders.into_iter().map(|(_, index)| index)
 }
 
-fn usable(quota: f64) -> f64 {
-    if quota.is_finite() { quota.max(0.0) } else { 0.0 }
+/// The whole microjoules of a quota. The cast cuts towards zero and makes 0 of negative quotas and NaN.
+fn floor(quota: f64) -> Microjoules {
+    Microjoules(if quota < f64::INFINITY { quota as u64 } else { 0 })
+}
+
+/// What a quota loses by [`floor`]; at least zero.
+fn remainder(quota: f64) -> f64 {
+    if quota > 0.0 && quota < f64::INFINITY { (quota - floor(quota).0 as f64).max(0.0) } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -152,6 +152,10 @@ fn run(fusion: &mut Fusion, inputs: &[Input], policy: Policy) -> Vec<Attribution
         }
         fusion.drain(&mut windows);
     }
+    for window in &windows {
+        assert!(window.static_energy <= window.energy);
+        assert!(window.uncertainty.0.is_finite() && window.uncertainty.0 >= 0.0);
+    }
     windows.iter().map(|window| attribute(window, policy)).collect()
 }
 

@@ -15,7 +15,9 @@ pub struct Limits {
     pub joined_slices: usize,
     /// How many readings of a zone wait for windows of activity before the newest are added together.
     pub pending_readings: usize,
-    /// How long the preferred source of a zone may be silent before the next one takes over.
+    /// How long the preferred source of a zone may be silent before the next one takes over. It should be longer than any
+    /// meter's interval: each time the preferred one comes back, what the zone used since the other's last reading is not
+    /// booked.
     pub silence: Nanoseconds,
     /// Mean power between two readings above which the counter must have jumped: no part of one machine draws that.
     /// Readings closer than 100 ms are judged as if they were 100 ms apart, since counters that are updated every
