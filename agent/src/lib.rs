@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod activity;
+pub mod apportion;
 pub mod attribute;
 pub mod cli;
 pub mod clock;

@@ -44,7 +44,8 @@ pub struct Attribution {
 impl Attribution {
     /// What the parts are short of the whole (or over it, negative), in microjoules. Anything but zero is a bug.
     pub fn books_error(&self) -> i128 {
-        let shares: u128 = self.shares.iter().map(|share| u128::from(share.active.0) + u128::from(share.idle.0)).sum();
-        i128::from(self.measured.0) - i128::from(self.idle.0) - i128::from(self.unattributed.0) - shares as i128
+        let whole = |energy: Microjoules| i128::from(energy.0);
+        let shares: i128 = self.shares.iter().map(|share| whole(share.active) + whole(share.idle)).sum();
+        whole(self.measured) - whole(self.idle) - whole(self.unattributed) - shares
     }
 }

@@ -1,5 +1,29 @@
 //! Puts readings on the agent's windows: how much energy each zone used in each window.
+//!
+//! A source's counter is followed from reading to reading (`counter`); the energy between two readings (`interval`) goes
+//! to the windows of activity that it overlaps (`queue`, `pending`), spread by a model where there are several (`spread`).
+//! RAPL is read at the very end of each window, so that each interval is one window. A slow meter's intervals cut windows
+//! in two; a window is handed out when readings cover its end. Where a meter is late, the windows that wait for it are
+//! joined (`joined`), so that what is kept is bounded by the number of distinct consumers. Not a microjoule is lost
+//! between the counter and the windows: see [`ZoneBooks`].
 
+mod counter;
 mod energy_window;
+mod envelope;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod fusion;
+mod interval;
+mod joined;
+mod limits;
+mod load;
+mod pending;
+mod queue;
+#[cfg(test)]
+mod scenarios;
+mod spread;
+mod zone;
 
 pub use energy_window::EnergyWindow;
+pub use fusion::{Fusion, ZoneBooks};
+pub use limits::Limits;

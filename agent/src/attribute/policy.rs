@@ -1,0 +1,55 @@
+//! Attribution of one window's energy under a policy.
+
+use crate::apportion::{equal_parts, largest_remainder, proportional_quota};
+use crate::config::Policy;
+use crate::fuse::EnergyWindow;
+use crate::units::Microjoules;
+
+use super::activity::cpu_time;
+use super::attribution::{Attribution, Share};
+
+/// Shares a window's energy E out. E = S + D, with S the static energy. D goes to those who ran, in proportion to their
+/// activity; for a zone with a socket, only what ran there counts. Where nobody ran, D is unattributed. S goes
+/// - under [`Policy::Separate`] to the idle line;
+/// - under [`Policy::Proportional`] to those who ran, in proportion to their activity, such that active and idle share
+///   together are the consumer's proportion of E, to the microjoule;
+/// - under [`Policy::Equal`] to those who ran, in equal parts;
+/// - to the idle line wherever nobody ran.
+///
+/// What a consumer is charged as active does not depend on the policy.
+pub fn attribute(window: &EnergyWindow, policy: Policy) -> Attribution {
+    let measured = window.energy;
+    let static_energy = window.static_energy.min(measured);
+    let dynamic = measured - static_energy;
+    let (consumers, activity) = cpu_time(&window.activity, window.zone.socket);
+    let whole: f64 = activity.iter().sum();
+    let proportion_of =
+        |energy: Microjoules| activity.iter().map(move |&part| proportional_quota(part, whole, energy.0 as f64));
+
+    let active = largest_remainder(&proportion_of(dynamic).collect::<Vec<_>>(), dynamic);
+    let idle = match policy {
+        Policy::Separate => Vec::new(),
+        Policy::Proportional => {
+            let missing = proportion_of(measured).zip(&active).map(|(quota, active)| quota - active.0 as f64);
+            largest_remainder(&missing.collect::<Vec<_>>(), static_energy)
+        }
+        Policy::Equal => equal_parts(static_energy, consumers.len()).collect(),
+    };
+    Attribution {
+        zone: window.zone.clone(),
+        source: window.source.clone(),
+        from: window.activity.from,
+        to: window.activity.to,
+        measured,
+        idle: if idle.is_empty() { static_energy } else { Microjoules::ZERO },
+        unattributed: if active.is_empty() { dynamic } else { Microjoules::ZERO },
+        shares: consumers
+            .into_iter()
+            .zip(active)
+            .zip(idle.into_iter().chain(std::iter::repeat(Microjoules::ZERO)))
+            .map(|((consumer, active), idle)| Share { consumer, active, idle })
+            .collect(),
+        uncertainty: window.uncertainty,
+        provenance: window.provenance,
+    }
+}

@@ -1,0 +1,192 @@
+//! Learns a zone's static power: what it draws with nothing running.
+
+use std::collections::VecDeque;
+
+use crate::units::{Microjoules, Nanoseconds, Watts};
+
+use super::load::Load;
+
+/// Counters are updated about every millisecond, so that power over a short window is mostly noise; over a second that
+/// noise is a thousandth.
+const SHORTEST_SAMPLE: Nanoseconds = Nanoseconds::SECOND;
+/// Five minutes of samples, or longer where a meter is slower than one reading a second.
+const HORIZON: usize = 300;
+/// The part of the samples, those of the least utilisation, that count as the most idle ones.
+const IDLEST: f64 = 0.25;
+/// The quantile of power among these. Not the least of all: a meter that lost something shows too little for once.
+const LOW_QUANTILE: f64 = 0.1;
+/// How many samples in a row are averaged for the bound that static power never exceeds.
+const SMOOTHED: usize = 3;
+/// Utilisations that differ by less than this count as alike.
+const ALIKE: f64 = 0.05;
+/// How much of the way upwards is gone with each sample, so that a busier quarter of an hour hardly lifts the floor.
+const RISE: f64 = 1.0 / 60.0;
+
+/// The robust lower envelope of power against utilisation.
+///
+/// Of the samples (1 s or longer) within the horizon it takes the quarter with the least utilisation, and of these the one
+/// at the low quantile of power: power P at utilisation u. The floor is `P (1 - u)`: on an idle machine that is P itself;
+/// on a machine that was never seen idle, P is only an upper bound, and time that was not idle is not charged as idle
+/// (Kepler scales by /proc/stat's idle share in the same way). The floor
+/// - goes where samples of a clearly lower utilisation than ever before say, at once;
+/// - follows samples about as idle as those it was learned from, downwards at once and upwards slowly;
+/// - stays where the horizon holds busier samples only;
+/// - is never above the least mean power of three samples in a row.
+///
+/// Before the first sample is complete, what there is of it counts.
+#[derive(Debug, Default)]
+pub(super) struct Envelope {
+    gathering: Gathering,
+    samples: VecDeque<Sample>,
+    floor: Option<Floor>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Gathering {
+    energy: Microjoules,
+    time: Nanoseconds,
+    load: Load,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    power: f64,
+    utilisation: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Floor {
+    power: f64,
+    /// The least utilisation that it was learned from.
+    utilisation: f64,
+}
+
+impl Envelope {
+    /// Takes what was used over `time` under `load`.
+    pub(super) fn observe(&mut self, energy: Microjoules, time: Nanoseconds, load: Load) {
+        self.gathering.energy += energy;
+        self.gathering.time += time;
+        self.gathering.load.add(load);
+        if self.gathering.time >= SHORTEST_SAMPLE {
+            if self.samples.len() == HORIZON {
+                self.samples.pop_front();
+            }
+            self.samples.push_back(std::mem::take(&mut self.gathering).sample());
+            self.learn();
+        }
+    }
+
+    /// Forgets the sample that is being gathered: a stretch follows of which the load is not known.
+    pub(super) fn interrupt(&mut self) {
+        self.gathering = Gathering::default();
+    }
+
+    /// Static power as far as it is known; zero before anything is.
+    pub(super) fn power(&self) -> Watts {
+        let floor = self.floor.unwrap_or_else(|| self.gathering.sample().floor());
+        Watts(floor.power)
+    }
+
+    fn learn(&mut self) {
+        let found = self.idle_sample().floor();
+        let mut floor = match self.floor {
+            Some(floor) if found.utilisation > floor.utilisation + ALIKE => floor,
+            Some(floor) if found.utilisation >= floor.utilisation - ALIKE => {
+                let rise = if found.power > floor.power { RISE } else { 1.0 };
+                Floor {
+                    power: floor.power + (found.power - floor.power) * rise,
+                    utilisation: floor.utilisation.min(found.utilisation),
+                }
+            }
+            _ => found,
+        };
+        floor.power = floor.power.min(self.least_smoothed());
+        self.floor = Some(floor);
+    }
+
+    fn idle_sample(&self) -> Sample {
+        let mut samples: Vec<Sample> = self.samples.iter().copied().collect();
+        samples.sort_unstable_by(|left, right| {
+            left.utilisation.total_cmp(&right.utilisation).then(left.power.total_cmp(&right.power))
+        });
+        samples.truncate((samples.len() as f64 * IDLEST).ceil() as usize);
+        samples.sort_unstable_by(|left, right| left.power.total_cmp(&right.power));
+        samples[((samples.len() - 1) as f64 * LOW_QUANTILE) as usize]
+    }
+
+    fn least_smoothed(&self) -> f64 {
+        let width = SMOOTHED.min(self.samples.len());
+        let means = (0..=self.samples.len() - width).map(|start| {
+            self.samples.range(start..start + width).map(|sample| sample.power).sum::<f64>() / width as f64
+        });
+        means.fold(f64::INFINITY, f64::min)
+    }
+}
+
+impl Gathering {
+    fn sample(self) -> Sample {
+        let Load { busy, idle } = self.load;
+        let utilisation = if busy > 0.0 { busy / (busy + idle) } else { 0.0 };
+        Sample { power: self.energy.over(self.time).0, utilisation }
+    }
+}
+
+impl Sample {
+    fn floor(self) -> Floor {
+        Floor { power: self.power * (1.0 - self.utilisation), utilisation: self.utilisation }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `seconds` of a machine that draws `watts` at this utilisation, in steps of 100 ms.
+    fn run(envelope: &mut Envelope, seconds: u64, watts: f64, utilisation: f64) -> Watts {
+        let step = Nanoseconds::from_millis(100);
+        let capacity = 4.0 * step.0 as f64;
+        for _ in 0..seconds * 10 {
+            let load = Load { busy: capacity * utilisation, idle: capacity * (1.0 - utilisation) };
+            envelope.observe(Watts(watts) * step, step, load);
+        }
+        envelope.power()
+    }
+
+    #[test]
+    fn idle_power_is_learned_and_kept_under_load() {
+        let mut envelope = Envelope::default();
+        assert_eq!(run(&mut envelope, 5, 10.0, 0.0), Watts(10.0));
+        assert_eq!(
+            run(&mut envelope, 3600, 80.0, 1.0),
+            Watts(10.0),
+            "an hour of load is no evidence of a higher floor"
+        );
+    }
+
+    #[test]
+    fn a_machine_never_seen_idle_is_not_charged_all_its_power_as_static() {
+        let mut envelope = Envelope::default();
+        assert_eq!(run(&mut envelope, 30, 80.0, 1.0), Watts(0.0));
+        assert!((run(&mut envelope, 30, 30.0, 0.25).0 - 22.5).abs() < 1e-3, "better evidence counts at once");
+        assert_eq!(run(&mut envelope, 30, 10.0, 0.0), Watts(10.0));
+    }
+
+    #[test]
+    fn the_floor_falls_at_once_and_rises_slowly() {
+        let mut envelope = Envelope::default();
+        run(&mut envelope, 60, 10.0, 0.0);
+        assert_eq!(run(&mut envelope, 30, 8.0, 0.0), Watts(8.0));
+        let rising = run(&mut envelope, 320, 12.0, 0.0).0;
+        assert!((8.0..10.0).contains(&rising), "{rising}");
+        let risen = run(&mut envelope, 600, 12.0, 0.0).0;
+        assert!((11.5..=12.0).contains(&risen), "{risen}");
+    }
+
+    #[test]
+    fn the_first_windows_count_before_a_sample_is_complete() {
+        let mut envelope = Envelope::default();
+        assert_eq!(envelope.power(), Watts(0.0));
+        envelope.observe(Microjoules(1_000_000), Nanoseconds::from_millis(100), Load { busy: 1e8, idle: 3e8 });
+        assert_eq!(envelope.power(), Watts(7.5));
+    }
+}

@@ -1,0 +1,33 @@
+//! Energy between two readings.
+
+use crate::clock::Timestamp;
+use crate::source::Provenance;
+use crate::units::Microjoules;
+
+/// What one source counted between two readings.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Interval {
+    /// The earlier reading.
+    pub(super) from: Timestamp,
+    /// The later reading.
+    pub(super) to: Timestamp,
+    /// What was counted between them.
+    pub(super) energy: Microjoules,
+    /// The source's own uncertainty of it (one sigma), in microjoules.
+    pub(super) sigma: f64,
+    /// `Measured` or `Estimated`, as the source says.
+    pub(super) provenance: Provenance,
+    /// Which of the zone's sources.
+    pub(super) source: usize,
+}
+
+impl Interval {
+    /// Adds a later interval. A source's own error is the same in both (gain, voltage), so that sigmas add up.
+    pub(super) fn extend(&mut self, later: &Self) {
+        self.to = later.to;
+        self.energy += later.energy;
+        self.sigma += later.sigma;
+        self.provenance = self.provenance.max(later.provenance);
+        self.source = later.source;
+    }
+}

@@ -1,0 +1,81 @@
+//! Several windows of activity joined into one longer one.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::activity::{ActivityWindow, ConsumerId, ShardId, Slice};
+use crate::clock::Timestamp;
+use crate::units::Nanoseconds;
+
+/// A window that grows. Its size follows the number of distinct consumers, not of windows.
+#[derive(Debug)]
+pub(super) struct JoinedWindow {
+    sum: ActivityWindow,
+    places: FxHashMap<(ConsumerId, ShardId), usize>,
+}
+
+impl JoinedWindow {
+    /// Begins with one window.
+    pub(super) fn new(first: &ActivityWindow) -> Self {
+        let places =
+            first.slices.iter().enumerate().map(|(place, slice)| ((slice.consumer, slice.shard), place)).collect();
+        Self { sum: first.clone(), places }
+    }
+
+    /// Adds the window that follows.
+    pub(super) fn add(&mut self, next: &ActivityWindow) {
+        let Self { sum, places } = self;
+        sum.to = next.to;
+        sum.topology = Arc::clone(&next.topology);
+        for slice in &next.slices {
+            let place = *places.entry((slice.consumer, slice.shard)).or_insert_with(|| {
+                sum.slices.push(Slice { cpu_time: Nanoseconds::ZERO, ..*slice });
+                sum.slices.len() - 1
+            });
+            sum.slices[place].cpu_time += slice.cpu_time;
+        }
+        if sum.idle.len() < next.idle.len() {
+            sum.idle.resize(next.idle.len(), Nanoseconds::ZERO);
+        }
+        for (total, idle) in sum.idle.iter_mut().zip(&next.idle) {
+            *total += *idle;
+        }
+    }
+
+    /// Where it begins.
+    pub(super) fn from(&self) -> Timestamp {
+        self.sum.from
+    }
+
+    /// How many slices it has.
+    pub(super) fn slices(&self) -> usize {
+        self.sum.slices.len()
+    }
+
+    /// The window, its slices in order.
+    pub(super) fn finish(mut self) -> ActivityWindow {
+        self.sum.slices.sort_unstable_by_key(|slice| (slice.consumer, slice.shard));
+        self.sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{TWO_PACKAGES, window};
+    use super::*;
+
+    #[test]
+    fn joined_windows_add_up_per_consumer_and_shard() {
+        let mut joined = JoinedWindow::new(&window(0, 100, &[(2, 0, 30), (2, 1, 5), (1, 1, 10)]));
+        joined.add(&window(100, 200, &[(2, 1, 5), (3, 0, 40)]));
+        joined.add(&window(200, 300, &[(2, 0, 1)]));
+        let sum = joined.finish();
+        let expected = window(0, 300, &[(1, 1, 10), (2, 0, 31), (2, 1, 10), (3, 0, 40)]);
+        assert_eq!(
+            (sum.from, sum.to, &sum.slices, &sum.idle),
+            (expected.from, expected.to, &expected.slices, &expected.idle)
+        );
+        assert_eq!(sum.topology.packages(), TWO_PACKAGES);
+    }
+}
