@@ -1,0 +1,51 @@
+//! A whole page of metrics.
+
+use crate::snapshot::Snapshot;
+
+use super::exposition::Exposition;
+use super::negotiation::Format;
+use super::own_process::OwnProcess;
+use super::own_telemetry;
+use super::processes::Processes;
+use super::zones::ZoneGroups;
+use super::{kepler, prony};
+
+/// What a page shows beside the books.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings<'a> {
+    /// Whether processes are shown.
+    pub(super) processes: bool,
+    /// How busy the CPUs are, from 0 to 1.
+    pub(super) usage_ratio: f64,
+    /// The agent's own cost.
+    pub(super) own: OwnProcess,
+    /// The agent's own telemetry, in text 0.0.4.
+    pub(super) telemetry: &'a str,
+}
+
+/// Renders the books. `capacity` is about how many bytes it will be.
+pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: Format, capacity: usize) -> String {
+    let groups = ZoneGroups::of(snapshot);
+    let processes = around.processes.then(|| Processes::of(&snapshot.processes));
+    let mut page = Exposition::new(format, &snapshot.node.name, capacity);
+
+    kepler::node(&mut page, snapshot, &groups, around.usage_ratio);
+    if let Some(processes) = &processes {
+        kepler::processes(&mut page, processes, &groups);
+    }
+    kepler::containers(&mut page, &snapshot.cgroups, &groups);
+    kepler::build_info(&mut page);
+
+    prony::zones(&mut page, &snapshot.zones);
+    prony::cgroups(&mut page, &snapshot.cgroups, &groups);
+    if let Some(processes) = &processes {
+        prony::processes(&mut page, processes, &groups);
+    }
+    prony::commands(&mut page, &snapshot.commands, &groups);
+    prony::others(&mut page, snapshot, processes.as_ref(), &groups);
+    prony::node(&mut page, snapshot);
+
+    around.own.write(&mut page);
+    page.append(&own_telemetry::adapt(around.telemetry, page.format()));
+    page.finish()
+}
