@@ -8,7 +8,7 @@ pub mod rapl_perf;
 pub mod rapl_powercap;
 mod reading;
 
-pub use reading::{Counter, CounterRange, Measure, Provenance, Reading, SourceId, Zone, ZoneName};
+pub use reading::{Counter, CounterRange, Measure, NotAZone, Provenance, Reading, SourceId, Zone, ZoneName};
 
 use crate::clock::Timestamp;
 
