@@ -25,6 +25,7 @@ Exit codes: 0 the configuration is good, 2 it is not.";
 #[command(after_help = EXAMPLES)]
 pub struct CheckConfigArgs {
     /// The file [default: /etc/prony/prony.toml if it is there]
+    #[arg(env = config::CONFIG_VARIABLE)]
     file: Option<PathBuf>,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]

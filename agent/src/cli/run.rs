@@ -104,10 +104,8 @@ impl ConfigArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Loaded { config, warnings, file } = args.config.load()?;
     logging::start(args.log_format, args.verbose)?;
-    match &file {
-        Some(file) => tracing::info!("configuration: {}", file.display()),
-        None => tracing::info!("configuration: defaults, environment and flags (no {})", config::DEFAULT_FILE),
-    }
+    let file = file.map_or_else(|| format!("none (no {})", config::DEFAULT_FILE), |file| file.display().to_string());
+    tracing::info!("configuration file: {file}");
     for warning in warnings {
         tracing::warn!("{warning}");
     }

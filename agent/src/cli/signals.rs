@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    const NEVER_REACHED: Duration = Duration::from_secs(3600);
+    const NEVER_REACHED: Duration = Duration::from_hours(1);
 
     /// Attends an agent while these wishes come, and then no more. Returns also how often it was to reload.
     async fn attended<T>(

@@ -111,16 +111,14 @@ fn keep_table(places: &BTreeMap<&'static str, Place>, item: &mut Item, problems:
             complete = false;
         }
     }
-    items.retain(|name, item| match places.get(name.as_str()) {
-        Some(place) => {
-            let good = keep(place, item, problems);
-            complete &= good || !place.is_required();
-            good
-        }
-        None => {
+    items.retain(|name, item| {
+        let Some(place) = places.get(name.as_str()) else {
             problems.push(unknown(places, name, item));
-            false
-        }
+            return false;
+        };
+        let good = keep(place, item, problems);
+        complete &= good || !place.is_required();
+        good
     });
     complete
 }

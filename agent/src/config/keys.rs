@@ -75,8 +75,8 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const TEN_SECONDS: Duration = Duration::from_secs(10);
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 const LINES: Kind = Kind::Whole(0, 1_000_000);
 /// The INA3221 measures up to 26 V (TI SBOS576C); other chips and supplies go up to 60 V.
 const VOLTS: Kind = Kind::Positive(60.0);

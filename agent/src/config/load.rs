@@ -56,7 +56,7 @@ pub fn load(
 
 fn read(file: &Path) -> Result<String, ConfigErrors> {
     let refuse =
-        |problem: String, fix: &str| ConfigErrors(vec![Problem::new(&Origin::File(file.into(), 1), problem, fix)]);
+        |problem: String, fix: &str| ConfigErrors(vec![Problem::new(&Origin::File(file.into(), None), problem, fix)]);
     let bytes = std::fs::read(file).map_err(|error| {
         refuse(format!("cannot be read ({error})"), "name another file with --config, or make this one readable")
     })?;
@@ -93,10 +93,10 @@ pub fn load_text(
                 return Ok(Loaded { config, warnings, file: None });
             }
         }
-        Err(error) => problems.push(Problem::new(&Origin::File(file, 1), error.message().to_owned(), "")),
+        Err(error) => problems.push(Problem::new(&Origin::File(file, None), error.message().to_owned(), "")),
     }
     problems.sort_by_key(|problem| match problem.origin {
-        Origin::File(_, line) => line,
+        Origin::File(_, line) => line.unwrap_or(0),
         Origin::Environment(_) | Origin::Flag(_) | Origin::Default => usize::MAX,
     });
     Err(ConfigErrors(problems))

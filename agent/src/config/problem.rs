@@ -9,8 +9,8 @@ use serde::{Serialize, Serializer};
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// In a file; the line counts from 1.
-    File(Arc<Path>, usize),
+    /// In a file: in a line, counted from 1, or as a whole.
+    File(Arc<Path>, Option<usize>),
     /// In a variable of the environment.
     Environment(String),
     /// By a flag on the command line.
@@ -22,7 +22,8 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, line) => write!(out, "{}:{line}", path.display()),
+            Self::File(path, Some(line)) => write!(out, "{}:{line}", path.display()),
+            Self::File(path, None) => path.display().fmt(out),
             Self::Environment(name) => write!(out, "environment variable {name}"),
             Self::Flag(name) => out.write_str(name),
             Self::Default => out.write_str("by default"),

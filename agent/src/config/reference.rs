@@ -9,8 +9,8 @@ const WIDTH: usize = 116;
 /// A commented file with every key: those that have a default show it, the others an example.
 pub fn example() -> String {
     let mut text = String::from(
-        "# The configuration of Prony: every key with its default. Lines that begin with '#' and no space are keys;\n\
-         # remove the '#' to set one. What is left out has the default shown here.\n\
+        "# The configuration of Prony: every key with its default. Lines that begin with '#' and no space are keys\n\
+         # and sections; remove the '#' to set one. What is left out has the default shown here.\n\
          # 'prony check-config FILE' says whether a file is good.\n",
     );
     for (section, meaning) in SECTIONS {
@@ -160,8 +160,11 @@ mod tests {
         assert_eq!(defaults.config, Config::default());
 
         let set = KEYS.iter().filter(|key| matches!(key.absent, Absent::Default(_)) && key.variable().is_some());
-        let spelled_out: String = set.map(|key| format!("{} = {}\n", key.path, key.absent.value())).collect();
-        assert_eq!(load_text(Path::new("defaults"), &spelled_out, &[], &[]).unwrap().config, Config::default());
+        let spelled_out: Vec<_> = set.map(|key| format!("{} = {}", key.path, key.absent.value())).collect();
+        assert_eq!(
+            load_text(Path::new("defaults"), &spelled_out.join("\n"), &[], &[]).unwrap().config,
+            Config::default()
+        );
     }
 
     #[test]
@@ -170,9 +173,9 @@ mod tests {
         let keys = text.lines().filter(|line| !line.starts_with("# "));
         // A meter is polled or it pushes.
         let keys = keys.filter(|line| *line != "#listen = \"192.0.2.1:30001\"");
-        let all: String = keys.map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
-        let loaded = load_text(Path::new("example"), &all, &[], &[]).unwrap();
-        assert_eq!(loaded.config.source.esp32[0].volts_tolerance, 0.05);
+        let keys: Vec<_> = keys.map(|line| line.trim_start_matches('#')).collect();
+        let loaded = load_text(Path::new("example"), &keys.join("\n"), &[], &[]).unwrap();
+        assert_eq!(loaded.config.source.esp32[0].channel, 2);
         assert_eq!(loaded.config.source.meter[0].zone, "node");
         assert_eq!(loaded.warnings, []);
     }

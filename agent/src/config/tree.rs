@@ -109,7 +109,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn origin(&self, at: usize) -> Origin {
-        Origin::File(Arc::clone(self.file), self.starts.partition_point(|start| *start <= at) + 1)
+        Origin::File(Arc::clone(self.file), Some(self.starts.partition_point(|start| *start <= at) + 1))
     }
 
     fn problem(&self, error: &toml::de::Error, at: usize) -> Problem {

@@ -17,8 +17,8 @@ impl fmt::Display for SourceId {
     }
 }
 
-/// Which part of the machine a reading is of. The first five are Kepler's and the kernel's own names (drivers/powercap/
-/// intel_rapl_common.c, `rapl_domain_names`). Zones overlap (`Core` lies within `Package`, both within `Node`): they
+/// Which part of the machine a reading is of. The first five are Kepler's and the kernel's own names (`rapl_domain_names` in
+/// `drivers/powercap/intel_rapl_common.c`). Zones overlap (`Core` lies within `Package`, both within `Node`): they
 /// are never added up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ZoneName {

@@ -2,7 +2,8 @@
 
 use super::fact::Fact;
 use super::finding::{Finding, Section, Status};
-use super::machine::{KernelFacts, MachineFacts};
+use super::kernel::KernelFacts;
+use super::machine::MachineFacts;
 
 /// The oldest kernel that has everything the programs need: the ring buffer came with 5.8.
 const OLDEST: (u32, u32) = (5, 8);

@@ -3,6 +3,7 @@
 
 mod fact;
 mod finding;
+mod kernel;
 mod kernel_checks;
 mod machine;
 mod node_checks;
@@ -11,6 +12,7 @@ mod plan;
 mod power;
 mod power_checks;
 mod print;
+mod process;
 mod reach;
 
 use std::path::PathBuf;
@@ -19,16 +21,17 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::config::{Config, ConfigErrors};
-use crate::host::HostRoots;
 
 use super::output::{Output, Style, print, print_json};
 use super::run::ConfigArgs;
 
 pub use fact::Fact;
 pub use finding::{Finding, Section, Status};
-pub use machine::{Capabilities, Capability, Cgroups, KernelFacts, MachineFacts, ProcessFacts, Roots};
+pub use kernel::KernelFacts;
+pub use machine::{Cgroups, MachineFacts, Roots};
 pub use plan::Plan;
 pub use power::{Chip, PowerFacts, PowercapZone};
+pub use process::{Capabilities, Capability, ProcessFacts};
 pub use reach::{Port, Ports, Reach};
 
 const EXAMPLES: &str = "\
@@ -110,14 +113,7 @@ pub fn run(args: &DoctorArgs, tried: &[Finding]) -> anyhow::Result<ExitCode> {
         Ok(loaded) => (loaded.config, None),
         Err(errors) => (Config::default(), Some(errors)),
     };
-    let roots = Roots {
-        host: HostRoots {
-            sysfs: config.host.sysfs.clone(),
-            procfs: config.host.procfs.clone(),
-            cgroupfs: config.host.cgroupfs.clone(),
-        },
-        run: args.run_dir.clone(),
-    };
+    let roots = Roots { host: config.host.roots(), run: args.run_dir.clone() };
     let facts = Facts {
         machine: &MachineFacts::collect(&roots),
         config: &config,

@@ -2,10 +2,11 @@
 
 use super::fact::Fact;
 use super::finding::{Finding, Section, Status};
-use super::machine::{Capabilities, Capability, MachineFacts, ProcessFacts};
+use super::machine::MachineFacts;
+use super::process::{Capabilities, Capability, ProcessFacts};
 
-/// Since this version memory of BPF maps is charged to the cgroup and no longer to RLIMIT_MEMLOCK (kernel/bpf/memalloc
-/// and syscall.c of 5.11).
+/// Since this version memory of BPF maps is charged to the cgroup and no longer to `RLIMIT_MEMLOCK`
+/// (`bpf_map_charge_init` is gone from `kernel/bpf/syscall.c`).
 const WITHOUT_MEMLOCK: (u32, u32) = (5, 11);
 
 const HOW_TO_GRANT: &str = "run as root, or grant it: setcap on the binary, AmbientCapabilities in the systemd unit, \

@@ -41,7 +41,8 @@ impl Plan {
             },
             exports: exports
                 .into_iter()
-                .filter_map(|(name, enabled, address)| enabled.then(|| format!("{name} on {address}")))
+                .filter(|(_, enabled, _)| *enabled)
+                .map(|(name, _, address)| format!("{name} on {address}"))
                 .collect(),
         }
     }

@@ -1,6 +1,8 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::host::HostRoots;
+
 use super::*;
 
 /// A machine made of files.
