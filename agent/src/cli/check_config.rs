@@ -31,7 +31,7 @@ pub struct CheckConfigArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     output: Form,
     /// Print a commented file with every key and its default instead
-    #[arg(long, conflicts_with_all = ["file", "output"])]
+    #[arg(long)]
     example: bool,
 }
 
