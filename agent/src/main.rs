@@ -1,3 +1,7 @@
 //! The `prony` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    prony::cli::main()
+}

@@ -1,1 +1,179 @@
 //! `prony run`: the agent.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, ConfigErrors, Loaded, Override};
+use crate::pipeline;
+
+use super::logging::{self, LogFormat};
+use super::signals::{Signals, attend};
+
+/// Threads for the listeners and meters; the pipeline decides for itself where it runs.
+const WORKERS: usize = 2;
+
+/// How long the agent has to end in order, so that it is gone 5 s after the signal.
+const GRACE: Duration = Duration::from_millis(4_500);
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo prony run
+  sudo prony run --config prony.toml --window 10ms
+  sudo prony run --metrics-listen 0.0.0.0:9190 --log-format json
+  prony run --sysfs /host/sys --procfs /host/proc --node-name \"$NODE_NAME\"
+
+Signals:
+  SIGHUP           reads the configuration anew
+  SIGTERM, SIGINT  end in order within 5 s; a second one ends at once
+Environment:
+  PRONY_<KEY>      sets a key of the configuration: PRONY_ACTIVITY_WINDOW=10ms
+  RUST_LOG         says what is logged: RUST_LOG=prony=debug
+Exit codes: 0 ended in order, 1 failure, 2 wrong usage or configuration.";
+
+/// What `prony run` is told. Flags go over the environment, and that over the file.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Form of the agent's own messages (on standard error)
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    log_format: LogFormat,
+    /// Log details; twice: everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Where the configuration comes from, and what goes over it.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// Configuration file [default: /etc/prony/prony.toml if it is there]
+    #[arg(long, env = config::CONFIG_VARIABLE, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to serve Prometheus metrics, for example 127.0.0.1:9190
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<String>,
+    /// Where to serve gRPC, for example 127.0.0.1:9191
+    #[arg(long, value_name = "ADDR")]
+    grpc_listen: Option<String>,
+    /// Where sysfs is mounted
+    #[arg(long, value_name = "DIR")]
+    sysfs: Option<String>,
+    /// Where procfs is mounted
+    #[arg(long, value_name = "DIR")]
+    procfs: Option<String>,
+    /// Where the cgroup v2 hierarchy is mounted
+    #[arg(long, value_name = "DIR")]
+    cgroupfs: Option<String>,
+    /// Length of a window, 1ms to 10s
+    #[arg(long, value_name = "DURATION")]
+    window: Option<String>,
+    /// Name of this node in every output
+    #[arg(long, value_name = "NAME")]
+    node_name: Option<String>,
+}
+
+impl ConfigArgs {
+    /// Loads the configuration from file, environment and these flags.
+    pub(super) fn load(&self) -> Result<Loaded, ConfigErrors> {
+        config::load(self.config.as_deref(), &config::variables(), &self.overrides())
+    }
+
+    fn overrides(&self) -> Vec<Override> {
+        let Self { config: _, metrics_listen, grpc_listen, sysfs, procfs, cgroupfs, window, node_name } = self;
+        [
+            ("prometheus.listen", "--metrics-listen", metrics_listen),
+            ("grpc.listen", "--grpc-listen", grpc_listen),
+            ("host.sysfs", "--sysfs", sysfs),
+            ("host.procfs", "--procfs", procfs),
+            ("host.cgroupfs", "--cgroupfs", cgroupfs),
+            ("activity.window", "--window", window),
+            ("node_name", "--node-name", node_name),
+        ]
+        .into_iter()
+        .filter_map(|(key, flag, value)| Some(Override { key, flag, value: value.clone()? }))
+        .collect()
+    }
+}
+
+/// Runs the agent until it is told to end.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let Loaded { config, warnings, file } = args.config.load()?;
+    logging::start(args.log_format, args.verbose)?;
+    let file = file.map_or_else(|| format!("none (no {})", config::DEFAULT_FILE), |file| file.display().to_string());
+    tracing::info!("configuration file: {file}");
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let end = runtime.block_on(serve(config, &args.config));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    end.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config, args: &ConfigArgs) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let shutdown = CancellationToken::new();
+    let (sender, receiver) = watch::channel(config.clone());
+    // On a task of its own, so that a pipeline that does not yield cannot hold up the signals.
+    let agent = tokio::spawn(pipeline::run(config, receiver, shutdown.clone()));
+    attend(async || signals.next().await, agent, || reload(args, &sender), &shutdown, GRACE).await??
+}
+
+/// Reads the configuration anew. With errors in it, the old one stays.
+fn reload(args: &ConfigArgs, sender: &watch::Sender<Config>) {
+    match args.load() {
+        Ok(Loaded { config, warnings, .. }) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            let changed = sender.send_if_modified(|current| {
+                let changed = *current != config;
+                *current = config;
+                changed
+            });
+            tracing::info!("configuration read anew{}", if changed { "" } else { ": nothing has changed" });
+        }
+        Err(errors) => {
+            for problem in &errors.0 {
+                tracing::error!("{problem}");
+            }
+            tracing::error!("the configuration was not taken over: the one before stays in effect");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(file: &std::path::Path) -> ConfigArgs {
+        ConfigArgs { config: Some(file.to_owned()), node_name: Some("by-flag".into()), ..ConfigArgs::default() }
+    }
+
+    #[test]
+    fn a_good_configuration_is_taken_over_and_a_bad_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("prony.toml");
+        let (sender, mut receiver) = watch::channel(Config::default());
+
+        std::fs::write(&file, "activity.window = '20ms'\nnode_name = 'by-file'").unwrap();
+        reload(&args(&file), &sender);
+        assert!(receiver.has_changed().unwrap());
+        let taken_over = receiver.borrow_and_update().clone();
+        assert_eq!(taken_over.activity.window, Duration::from_millis(20));
+        assert_eq!(taken_over.node_name.as_deref(), Some("by-flag"));
+
+        std::fs::write(&file, "activity.windo = '30ms'").unwrap();
+        reload(&args(&file), &sender);
+        assert!(!receiver.has_changed().unwrap());
+
+        std::fs::write(&file, "[activity]\nwindow = '20ms'").unwrap();
+        reload(&args(&file), &sender);
+        assert!(!receiver.has_changed().unwrap(), "nothing but the layout has changed");
+    }
+}

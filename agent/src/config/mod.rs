@@ -1,8 +1,21 @@
 //! The configuration: one TOML file, overlaid by environment and flags.
 
+mod check;
 mod duration;
+mod environment;
+mod keys;
+mod kind;
+mod load;
+mod problem;
+mod reference;
+mod rules;
 mod schema;
+mod tree;
 
+pub use environment::{CONFIG_VARIABLE, variables};
+pub use load::{DEFAULT_FILE, Loaded, Override, load, load_text};
+pub use problem::{ConfigErrors, Origin, Problem};
+pub use reference::example;
 pub use schema::{
     ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
     HwmonRail, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::HostRoots;
 use crate::units::{Volts, Watts};
 
 use super::duration;
@@ -43,6 +44,14 @@ pub struct HostConfig {
     pub procfs: PathBuf,
     /// Where the cgroup v2 hierarchy is mounted; found in `/proc/self/mountinfo` where not given.
     pub cgroupfs: Option<PathBuf>,
+}
+
+impl HostConfig {
+    /// The same as roots for readers.
+    pub fn roots(&self) -> HostRoots {
+        let Self { sysfs, procfs, cgroupfs } = self.clone();
+        HostRoots { sysfs, procfs, cgroupfs }
+    }
 }
 
 impl Default for HostConfig {
@@ -256,7 +265,7 @@ impl Default for LedgerConfig {
             max_cgroups: 10_000,
             max_commands: 10_000,
             max_ended: 500,
-            ended_retention: Duration::from_secs(60),
+            ended_retention: Duration::from_mins(1),
         }
     }
 }

@@ -8,7 +8,7 @@ pub mod rapl;
 mod reading;
 mod zone_config;
 
-pub use reading::{Counter, CounterRange, Measure, Provenance, Reading, SourceId, Zone, ZoneName};
+pub use reading::{Counter, CounterRange, Measure, NotAZone, Provenance, Reading, SourceId, Zone, ZoneName};
 
 use crate::clock::Timestamp;
 

@@ -1,6 +1,7 @@
 //! What a source says.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -16,8 +17,8 @@ impl fmt::Display for SourceId {
     }
 }
 
-/// Which part of the machine a reading is of. The first five are Kepler's and the kernel's own names (drivers/powercap/
-/// intel_rapl_common.c, `rapl_domain_names`). Zones overlap (`Core` lies within `Package`, both within `Node`): they
+/// Which part of the machine a reading is of. The first five are Kepler's and the kernel's own names (`rapl_domain_names` in
+/// `drivers/powercap/intel_rapl_common.c`). Zones overlap (`Core` lies within `Package`, both within `Node`): they
 /// are never added up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ZoneName {
@@ -51,6 +52,52 @@ impl fmt::Display for ZoneName {
     }
 }
 
+/// A text that is the name of no zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is no zone name: {fix}")]
+pub struct NotAZone {
+    text: String,
+    fix: &'static str,
+}
+
+/// The longest name that a rail may have, in bytes.
+const LONGEST_RAIL: usize = 64;
+
+impl ZoneName {
+    /// The zones with a name of their own, that is all but the rails.
+    pub const WELL_KNOWN: [Self; 6] = [Self::Package, Self::Core, Self::Uncore, Self::Dram, Self::Psys, Self::Node];
+
+    fn well_known(text: &str) -> Option<Self> {
+        Self::WELL_KNOWN.into_iter().find(|name| name.to_string() == text)
+    }
+}
+
+impl FromStr for ZoneName {
+    type Err = NotAZone;
+
+    /// A well-known name, else a rail. `package-0` is a [`Zone`], not a name.
+    fn from_str(text: &str) -> Result<Self, NotAZone> {
+        let refuse = |fix| NotAZone { text: text.into(), fix };
+        if let Some(name) = Self::well_known(text) {
+            return Ok(name);
+        }
+        if text.is_empty() || text.len() > LONGEST_RAIL || text.trim() != text || text.chars().any(char::is_control) {
+            return Err(refuse("write 1 to 64 printable characters with no space at either end"));
+        }
+        match split_socket(text) {
+            Some(_) => Err(refuse("leave out the socket's number")),
+            None => Ok(Self::Rail(text.into())),
+        }
+    }
+}
+
+/// Splits `package-0` into `Package` and `0`; `None` for names that carry no socket's number.
+fn split_socket(text: &str) -> Option<(ZoneName, &str)> {
+    let (name, socket) = text.rsplit_once('-')?;
+    let digits = !socket.is_empty() && socket.bytes().all(|byte| byte.is_ascii_digit());
+    ZoneName::well_known(name).filter(|_| digits).map(|name| (name, socket))
+}
+
 /// A zone of one socket, or of the whole machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Zone {
@@ -65,6 +112,29 @@ impl fmt::Display for Zone {
         match self.socket {
             Some(socket) => write!(out, "{}-{socket}", self.name),
             None => self.name.fmt(out),
+        }
+    }
+}
+
+impl FromStr for Zone {
+    type Err = NotAZone;
+
+    /// What `Display` writes: `node`, `psys`, `package-0`, or a rail's name. `package`, `core`, `uncore` and `dram`
+    /// are always of a socket; without a number they are of the first.
+    fn from_str(text: &str) -> Result<Self, NotAZone> {
+        let refuse = |fix| NotAZone { text: text.into(), fix };
+        match split_socket(text) {
+            Some((ZoneName::Node, _)) => Err(refuse("the node has no sockets: write 'node'")),
+            Some((name, socket)) => {
+                let socket = socket.parse().map_err(|_| refuse("the socket's number is too large"))?;
+                Ok(Self { name, socket: Some(socket) })
+            }
+            None => {
+                let name = text.parse()?;
+                let of_a_socket =
+                    matches!(name, ZoneName::Package | ZoneName::Core | ZoneName::Uncore | ZoneName::Dram);
+                Ok(Self { name, socket: of_a_socket.then_some(0) })
+            }
         }
     }
 }
@@ -136,4 +206,40 @@ pub struct Reading {
     pub uncertainty: RelativeUncertainty,
     /// `Measured` for a meter, `Estimated` for a model.
     pub provenance: Provenance,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn zones_are_read_as_they_are_written() {
+        for text in
+            ["package-0", "core-12", "dram-0", "psys", "psys-1", "node", "VDD_IN", "package-0-die-1", "ina3221 ch 2"]
+        {
+            assert_eq!(text.parse::<Zone>().unwrap().to_string(), text);
+        }
+        assert_eq!("package".parse(), Ok(Zone { name: ZoneName::Package, socket: Some(0) }));
+        assert_eq!("dram-1".parse(), Ok(Zone { name: ZoneName::Dram, socket: Some(1) }));
+        assert_eq!("VDD-1".parse(), Ok(Zone { name: ZoneName::Rail("VDD-1".into()), socket: None }));
+    }
+
+    #[test]
+    fn what_is_no_zone_is_refused() {
+        for text in ["", " node", "a\tb", "node-0", "package-99999999999", &"x".repeat(65)] {
+            assert!(text.parse::<Zone>().is_err(), "{text:?}");
+        }
+        assert!("package-0".parse::<ZoneName>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_any_text_and_writing_it_again_keeps_it(text in any::<String>()) {
+            if let Ok(zone) = text.parse::<Zone>() {
+                prop_assert_eq!(zone.to_string().parse::<Zone>(), Ok(zone));
+            }
+        }
+    }
 }

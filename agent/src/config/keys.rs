@@ -1,0 +1,185 @@
+//! The list of all keys: what they take, their defaults and what they mean. Everything that has to know the keys from
+//! outside (checks, environment, documentation) takes them from here; a test holds the list against the schema.
+
+use std::time::Duration;
+
+use super::kind::Kind;
+
+/// What holds where a key is not given. The texts are TOML.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Absent {
+    /// This value.
+    Default(&'static str),
+    /// Nothing; the value is an example.
+    Unset(&'static str),
+    /// An error; the value is an example.
+    Required(&'static str),
+}
+
+impl Absent {
+    /// The default or the example.
+    pub(super) const fn value(self) -> &'static str {
+        match self {
+            Self::Default(value) | Self::Unset(value) | Self::Required(value) => value,
+        }
+    }
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    /// Its path: `[]` stands for any element of a list, `<zone>` for any name.
+    pub(super) path: &'static str,
+    /// What it takes.
+    pub(super) kind: Kind,
+    /// What holds without it.
+    pub(super) absent: Absent,
+    /// What it means.
+    pub(super) meaning: &'static str,
+}
+
+impl Key {
+    const fn new(path: &'static str, kind: Kind, absent: Absent, meaning: &'static str) -> Self {
+        Self { path, kind, absent, meaning }
+    }
+
+    /// The section it stands in, for example `source.esp32[]`, and its name there.
+    pub(super) fn section_and_name(&self) -> (&'static str, &'static str) {
+        self.path.rsplit_once('.').unwrap_or(("", self.path))
+    }
+
+    /// The variable of the environment that sets it; `None` for keys in lists and under free names.
+    pub(super) fn variable(&self) -> Option<String> {
+        let scalar = !self.path.contains(['[', '<']);
+        scalar.then(|| format!("{}{}", super::environment::PREFIX, self.path.replace('.', "_").to_uppercase()))
+    }
+}
+
+/// What a section is for, in the order of the documentation.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    ("", "The node itself."),
+    ("host", "Where the machine's files are."),
+    ("activity", "What the kernel side counts, and how often it is read."),
+    ("source.rapl", "The processor's own energy counters."),
+    ("source.hwmon", "Power meters with a kernel driver under `/sys/class/hwmon`."),
+    ("source.hwmon.rail[]", "One rail with a meaning of its own; repeat the section for further ones."),
+    ("source.esp32[]", "One channel of an ESP32 meter that speaks protocol v1; repeat the section for further ones."),
+    ("source.meter[]", "One channel of a meter that speaks Prony's protocol v2; repeat the section for further ones."),
+    ("source.estimate", "The model for machines without a meter."),
+    ("attribution", "How energy is shared out."),
+    ("attribution.static_power", "Power that is drawn whoever runs, by zone. Learned for zones that are not listed."),
+    ("ledger", "How much is remembered."),
+    ("prometheus", "The HTTP listener for Prometheus."),
+    ("grpc", "The gRPC listener."),
+];
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+const LINES: Kind = Kind::Whole(0, 1_000_000);
+/// The INA3221 measures up to 26 V (TI SBOS576C); other chips and supplies go up to 60 V.
+const VOLTS: Kind = Kind::Positive(60.0);
+const TOLERANCE: Kind = Kind::Number(0.0, 0.5);
+/// No machine draws more than 100 kW.
+const WATTS: Kind = Kind::Number(0.0, 100_000.0);
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+use Absent::{Default, Required, Unset};
+
+/// All keys, in the order of the documentation.
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    Key::new("node_name", Kind::Text, Unset("\"node-7\""),
+        "The name of this node in every output; the host name where not given."),
+
+    Key::new("host.sysfs", Kind::Path, Default("\"/sys\""), "Where sysfs is mounted."),
+    Key::new("host.procfs", Kind::Path, Default("\"/proc\""), "Where procfs is mounted."),
+    Key::new("host.cgroupfs", Kind::Path, Unset("\"/sys/fs/cgroup\""),
+        "Where the cgroup v2 hierarchy is mounted; found in `/proc/self/mountinfo` where not given."),
+
+    Key::new("activity.window", Kind::Duration(MILLISECOND, TEN_SECONDS), Default("\"100ms\""),
+        "The length of a window: how often CPU time is read and energy shared out."),
+    Key::new("activity.max_consumers", Kind::Whole(256, 1_048_576), Default("16384"),
+        "How many consumers (processes in cgroups) the kernel side can tell apart at once. What is beyond them is \
+         counted together in one overflow line."),
+    Key::new("activity.kernel_log", Kind::Choice(LEVELS), Default("\"off\""), "Diagnostics of the kernel programs."),
+    Key::new("activity.btf", Kind::Path, Unset("\"/var/lib/prony/vmlinux.btf\""),
+        "The BTF file to take the kernel's layout from, on kernels without `/sys/kernel/btf/vmlinux`."),
+
+    Key::new("source.rapl.interface", Kind::Choice(&["auto", "perf", "powercap", "off"]), Default("\"auto\""),
+        "Which of the kernel's interfaces is used: `auto` takes perf where it is there, else powercap."),
+
+    Key::new("source.hwmon.enabled", Kind::Flag, Default("true"), "Whether hwmon is read at all."),
+    Key::new("source.hwmon.interval", Kind::Duration(MILLISECOND, MINUTE), Default("\"100ms\""),
+        "How often it is read. Chips on slow buses take milliseconds to answer, so this is not the window."),
+    Key::new("source.hwmon.rail[].chip", Kind::Text, Required("\"ina3221\""), "The chip's name (its `name` file)."),
+    Key::new("source.hwmon.rail[].channel", Kind::Text, Required("\"VDD_IN\""),
+        "The channel: its label where it has one, else its number."),
+    Key::new("source.hwmon.rail[].zone", Kind::Zone, Required("\"node\""),
+        "The zone it measures: `node`, `package`, `core`, `uncore`, `dram`, `psys`, or a name of your own; `ignore` \
+         drops it."),
+
+    Key::new("source.esp32[].address", Kind::Address, Required("\"192.0.2.10:30000\""),
+        "The meter's address and UDP port (30000 by default on the meter)."),
+    Key::new("source.esp32[].channel", Kind::Whole(1, 255), Required("2"),
+        "The INA3221 channel that this node hangs on, from 1."),
+    Key::new("source.esp32[].volts", VOLTS, Required("5.0"),
+        "The supply voltage: the protocol carries charge, not energy."),
+    Key::new("source.esp32[].volts_tolerance", TOLERANCE, Default("0.05"),
+        "How far the voltage may be off, as a fraction: 0.05 is 5 %."),
+    Key::new("source.esp32[].zone", Kind::Zone, Default("\"node\""), "The zone it measures."),
+
+    Key::new("source.meter[].address", Kind::Address, Unset("\"192.0.2.11:30001\""),
+        "The meter's address, for a meter that is polled. Exactly one of `address` and `listen` has to be given."),
+    Key::new("source.meter[].listen", Kind::Address, Unset("\"192.0.2.1:30001\""),
+        "Where to listen, for a meter that pushes of itself."),
+    Key::new("source.meter[].device", Kind::Text, Required("\"rack-3\""),
+        "The device's name as it sends it; readings of other devices are dropped."),
+    Key::new("source.meter[].channel", Kind::Whole(1, 65_535), Required("1"), "The channel that this node hangs on."),
+    Key::new("source.meter[].key_file", Kind::Path, Unset("\"/etc/prony/meter.key\""),
+        "The file that holds the pre-shared key; without one, datagrams are not authenticated."),
+    Key::new("source.meter[].volts", VOLTS, Unset("12.0"),
+        "The supply voltage, used where the meter sends charge but no energy."),
+    Key::new("source.meter[].volts_tolerance", TOLERANCE, Default("0.05"),
+        "How far the voltage may be off, as a fraction."),
+    Key::new("source.meter[].zone", Kind::Zone, Default("\"node\""), "The zone it measures."),
+
+    Key::new("source.estimate.enabled", Kind::Flag, Unset("true"),
+        "Whether to estimate; where not given, only if nothing measures."),
+    Key::new("source.estimate.tdp", Kind::Positive(2_000.0), Unset("65.0"),
+        "Thermal design power of one package, in watts; by CPU model where not given."),
+    Key::new("source.estimate.idle_share", Kind::Number(0.0, 1.0), Unset("0.15"),
+        "The share of the TDP that an idle package draws; by CPU model where not given."),
+
+    Key::new("attribution.policy", Kind::Choice(&["separate", "proportional", "equal"]), Default("\"separate\""),
+        "Who is charged static energy: `separate` nobody, it has a line of its own; `proportional` everybody who ran, \
+         by CPU time; `equal` everybody who ran, in equal parts."),
+    Key::new("attribution.static_power.<zone>", WATTS, Unset("12.5"),
+        "Static power of the zone of that name, in watts, for example `package-0` or `node`."),
+
+    Key::new("ledger.max_processes", LINES, Default("10000"),
+        "How many processes have a line of their own in the exports; the others are counted together."),
+    Key::new("ledger.max_cgroups", LINES, Default("10000"), "How many cgroups have a line of their own."),
+    Key::new("ledger.max_commands", LINES, Default("10000"),
+        "How many command names (over all cgroups) have a line of their own."),
+    Key::new("ledger.max_ended", LINES, Default("500"),
+        "How many ended processes keep their line until they were exported."),
+    Key::new("ledger.ended_retention", Kind::Duration(Duration::ZERO, DAY), Default("\"1m\""),
+        "How long an ended line stays after it was exported once, for a second Prometheus."),
+
+    Key::new("prometheus.enabled", Kind::Flag, Default("true"), "Whether there is an HTTP listener."),
+    Key::new("prometheus.listen", Kind::Address, Default("\"127.0.0.1:9190\""), "Where it listens."),
+    Key::new("prometheus.processes", Kind::Flag, Default("true"),
+        "Whether processes are exported (their number is bounded by `ledger.max_processes`)."),
+
+    Key::new("grpc.enabled", Kind::Flag, Default("true"), "Whether there is a gRPC listener."),
+    Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),
+    Key::new("grpc.backlog", Kind::Whole(1, 65_536), Default("16"),
+        "How many messages a slow subscriber may lag behind before it is told that it missed some."),
+];
+
+/// The key at a path, written as in [`KEYS`].
+pub(super) fn key(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}

@@ -1,0 +1,125 @@
+//! What no key can be checked for by itself: keys that exclude each other, things given twice, listeners that collide.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::SocketAddr;
+
+use crate::source::{Zone, ZoneName};
+
+use super::kind::nearest;
+use super::problem::{Origin, Problem};
+use super::schema::{Config, MeterConfig};
+use super::tree::{Content, Item};
+
+/// What is wrong with a configuration whose keys are all good by themselves. `root` is the tree that it was made from.
+pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let meters = root.elements("source.meter");
+    for (meter, item) in config.source.meter.iter().zip(meters) {
+        problems.extend(way_in(meter, item));
+    }
+    let esp32 = config.source.esp32.iter().map(|meter| (meter.address, meter.channel));
+    twice(esp32, root.elements("source.esp32"), "address and channel", &mut problems);
+    let ways = config.source.meter.iter().map(|meter| (meter.address, meter.listen, &meter.device, meter.channel));
+    twice(ways, meters, "address, device and channel", &mut problems);
+    let rails = config.source.hwmon.rail.iter().map(|rail| (&rail.chip, &rail.channel));
+    twice(rails, root.elements("source.hwmon.rail"), "chip and channel", &mut problems);
+    problems.extend(same_listener(config, root));
+    problems.extend(static_zones(root).filter_map(|item| {
+        let error = zone_of(item).err()?;
+        Some(Problem::new(&item.origin, format!("`{}`: {error}", item.path), ""))
+    }));
+    problems
+}
+
+/// What is allowed and probably not meant.
+pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
+    let listeners = [
+        ("prometheus", config.prometheus.enabled, config.prometheus.listen),
+        ("grpc", config.grpc.enabled, config.grpc.listen),
+    ];
+    let open = listeners.into_iter().filter(|(_, enabled, address)| *enabled && !address.ip().is_loopback());
+    let open = open.map(|(name, _, address)| {
+        Problem::new(
+            root.origin_of(&format!("{name}.listen")),
+            format!("`{name}.listen` is {address}: whoever reaches it can read what every process draws"),
+            "keep it on 127.0.0.1, or let a firewall or network policy say who gets there",
+        )
+    });
+    let well_known: Vec<_> = ZoneName::WELL_KNOWN.iter().map(ToString::to_string).collect();
+    let rails = static_zones(root).filter_map(|item| {
+        let Ok(Zone { name: ZoneName::Rail(rail), .. }) = zone_of(item) else { return None };
+        let own_zones = config.source.hwmon.rail.iter().map(|configured| configured.zone.as_str());
+        let meters = config.source.esp32.iter().map(|meter| &meter.zone);
+        let meters = meters.chain(config.source.meter.iter().map(|meter| &meter.zone)).map(String::as_str);
+        if own_zones.chain(meters).any(|zone| zone == &*rail) {
+            return None;
+        }
+        let name = rail.split('-').next().unwrap_or(&rail);
+        let near = nearest(name, well_known.iter().map(String::as_str))?;
+        let problem = format!("`{}` is taken for a rail named '{rail}'", item.path);
+        Some(Problem::new(&item.origin, problem, format!("did you mean `{near}`?")))
+    });
+    open.chain(rails).collect()
+}
+
+fn way_in(meter: &MeterConfig, item: &Item) -> Option<Problem> {
+    let path = &item.path;
+    let (problem, fix) = match (meter.address, meter.listen) {
+        (None, None) => (
+            format!("`{path}` has neither `address` nor `listen`"),
+            "give `address` for a meter that is polled, `listen` for one that pushes",
+        ),
+        (Some(_), Some(_)) => (
+            format!("`{path}` has both `address` and `listen`"),
+            "keep `address` for a meter that is polled, or `listen` for one that pushes",
+        ),
+        _ => return None,
+    };
+    Some(Problem::new(&item.origin, problem, fix))
+}
+
+fn twice<K: Eq + Hash>(keys: impl Iterator<Item = K>, items: &[Item], what: &str, problems: &mut Vec<Problem>) {
+    let mut first: HashMap<K, &Item> = HashMap::new();
+    for (key, item) in keys.zip(items) {
+        if let Some(earlier) = first.get(&key) {
+            let problem = format!("`{}` has the {what} of `{}` ({})", item.path, earlier.path, earlier.origin);
+            problems.push(Problem::new(&item.origin, problem, "remove one of them"));
+        } else {
+            first.insert(key, item);
+        }
+    }
+}
+
+fn same_listener(config: &Config, root: &Item) -> Option<Problem> {
+    let (http, grpc) = (&config.prometheus, &config.grpc);
+    if !(http.enabled && grpc.enabled && collide(http.listen, grpc.listen)) {
+        return None;
+    }
+    let origin = match root.origin_of("grpc.listen") {
+        Origin::Default => root.origin_of("prometheus.listen"),
+        given => given,
+    };
+    let problem =
+        format!("`prometheus.listen` ({}) and `grpc.listen` ({}) are the same port", http.listen, grpc.listen);
+    Some(Problem::new(origin, problem, "give each a port of its own"))
+}
+
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && (any || one.ip() == other.ip())
+}
+
+fn static_zones(root: &Item) -> impl Iterator<Item = &Item> {
+    match root.at("attribution.static_power").map(|item| &item.content) {
+        Some(Content::Table(items)) => Some(items.values()),
+        _ => None,
+    }
+    .into_iter()
+    .flatten()
+}
+
+fn zone_of(item: &Item) -> Result<Zone, crate::source::NotAZone> {
+    let name = item.path.strip_prefix("attribution.static_power.").unwrap_or(&item.path);
+    name.parse()
+}
