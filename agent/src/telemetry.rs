@@ -31,8 +31,32 @@ pub const PROBLEMS: OwnMetric = OwnMetric {
     help: "Problems met, by kind; each kind is also logged, at most once a minute.",
 };
 
+/// Subscribers of the gRPC service.
+pub const GRPC_SUBSCRIBERS: OwnMetric = OwnMetric {
+    name: "prony_grpc_subscribers",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Subscribers that follow the books over gRPC now.",
+};
+
+/// Messages to subscribers.
+pub const GRPC_MESSAGES: OwnMetric = OwnMetric {
+    name: "prony_grpc_messages_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Messages handed to gRPC subscribers.",
+};
+
+/// Messages that subscribers missed.
+pub const GRPC_MISSED: OwnMetric = OwnMetric {
+    name: "prony_grpc_missed_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Messages that gRPC subscribers were too slow for; each was told, and was given the whole books instead.",
+};
+
 /// All of them, in the order of the documentation.
-pub const ALL: &[OwnMetric] = &[PROBLEMS];
+pub const ALL: &[OwnMetric] = &[PROBLEMS, GRPC_SUBSCRIBERS, GRPC_MESSAGES, GRPC_MISSED];
 
 /// Tells the recorder what each metric means.
 pub fn describe() {
