@@ -50,8 +50,32 @@ pub const RENDER_SECONDS: OwnMetric = OwnMetric {
     help: "How long it took to write the last scrape's page, in seconds, without compressing and sending it.",
 };
 
+/// Subscribers of the gRPC service.
+pub const GRPC_SUBSCRIBERS: OwnMetric = OwnMetric {
+    name: "prony_grpc_subscribers",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Subscribers that follow the books over gRPC now.",
+};
+
+/// Messages to subscribers.
+pub const GRPC_MESSAGES: OwnMetric = OwnMetric {
+    name: "prony_grpc_messages_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Messages handed to gRPC subscribers.",
+};
+
+/// Messages that subscribers missed.
+pub const GRPC_MISSED: OwnMetric = OwnMetric {
+    name: "prony_grpc_missed_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Messages that gRPC subscribers were too slow for; each was told, and was given the whole books instead.",
+};
+
 /// All of them, in the order of the documentation.
-pub const ALL: &[OwnMetric] = &[PROBLEMS, SCRAPES, RENDER_SECONDS];
+pub const ALL: &[OwnMetric] = &[PROBLEMS, SCRAPES, RENDER_SECONDS, GRPC_SUBSCRIBERS, GRPC_MESSAGES, GRPC_MISSED];
 
 /// Makes the recorder that all own telemetry goes to, for the whole process. Every series carries `node_name`. To be
 /// called once, before the parts of the agent start; a second call is an error.

@@ -1,1 +1,13 @@
-//! Prony's wire formats.
+//! Prony's wire formats. What a message means is said in its .proto file, and again in the documentation made from it.
+
+/// All .proto files of this crate, as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Package `prony.energy`.
+pub mod energy {
+    /// Package `prony.energy.v1`.
+    #[expect(clippy::pedantic, reason = "generated")]
+    pub mod v1 {
+        tonic::include_proto!("prony.energy.v1");
+    }
+}

@@ -1,1 +1,22 @@
-//! gRPC: `prony.v1.Energy`, health and reflection.
+//! gRPC: `prony.energy.v1.Energy`, health and reflection.
+//!
+//! Subscribers that want the same thing share one [`hub`]: it follows the books, keeps a [`table`] of the lines it has
+//! told of, and encodes each message once.
+
+mod codec;
+mod containers;
+mod hub;
+mod hubs;
+mod lines;
+mod pace;
+mod pattern;
+mod pictures;
+mod selection;
+mod server;
+mod service;
+mod table;
+#[cfg(test)]
+mod tests;
+mod totals;
+
+pub use server::{GrpcServer, serve};

@@ -1,0 +1,155 @@
+//! The listener, its limits, and its end.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::server::HealthReporter;
+
+use crate::config::GrpcConfig;
+use crate::snapshot::SnapshotHandle;
+
+use super::hubs::Hubs;
+use super::pace::Pace;
+use super::pictures::Pictures;
+use super::service::Energy;
+
+/// Streams of one connection.
+const MAX_CONCURRENT_STREAMS: u32 = 64;
+/// Who does not answer a ping after this long is gone.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long clients may take to see the end of their streams.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Windows that stay away for this long make the service unhealthy.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+
+/// A bound listener.
+#[derive(Debug)]
+pub struct GrpcServer {
+    incoming: TcpIncoming,
+    address: SocketAddr,
+    backlog: usize,
+    window: Duration,
+    snapshots: SnapshotHandle,
+}
+
+impl GrpcServer {
+    /// Binds the address; has to be called within a Tokio runtime. `window` is the length of the agent's windows, the
+    /// finest resolution that is given. Where the address can be reached from other machines, that is 1 s.
+    ///
+    /// # Errors
+    /// Where the address cannot be bound; the text names what to do.
+    pub fn bind(config: &GrpcConfig, window: Duration, snapshots: SnapshotHandle) -> anyhow::Result<Self> {
+        let incoming = TcpIncoming::bind(config.listen)
+            .map_err(|error| anyhow::anyhow!(bind_help(config.listen, &error)))?
+            .with_nodelay(Some(true));
+        let address = incoming.local_addr().context("cannot read the gRPC listener's own address")?;
+        Ok(Self { incoming, address, backlog: config.backlog, window, snapshots })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then ends all streams and returns within about a second.
+    ///
+    /// # Errors
+    /// Where the listener fails.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let stop = shutdown.child_token();
+        let _stop_with_us = stop.clone().drop_guard();
+        let held = !self.address.ip().is_loopback();
+        let pictures = Pictures::new(self.snapshots.clone(), Pace::new(self.window, held), epoch());
+        let hubs = Arc::new(Hubs::new(pictures.clone(), self.backlog, stop.clone()));
+        let (reporter, health) = tonic_health::server::health_reporter();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(report_health(reporter, self.snapshots, self.window)));
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(prony_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .context("the built-in file descriptors are damaged: build the agent again")?;
+        tracing::info!(address = %self.address, "serving gRPC");
+        let serving = Server::builder()
+            .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .add_service(Energy::new(hubs, pictures))
+            .add_service(health)
+            .add_service(reflection)
+            .serve_with_incoming_shutdown(self.incoming, stop.clone().cancelled_owned());
+        let drained = async {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            served = serving => served.context("the gRPC listener failed"),
+            () = drained => Ok(()),
+        }
+    }
+}
+
+/// Binds and serves until `shutdown`: see [`GrpcServer`].
+///
+/// # Errors
+/// Those of [`GrpcServer::bind`] and [`GrpcServer::run`].
+pub async fn serve(
+    config: GrpcConfig,
+    window: Duration,
+    snapshots: SnapshotHandle,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    GrpcServer::bind(&config, window, snapshots)?.run(shutdown).await
+}
+
+fn bind_help(address: SocketAddr, error: &std::io::Error) -> String {
+    let fix = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "another program, or another agent, has this port: end it, or choose another with --grpc-listen or `listen` \
+             under [grpc]"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: use 127.0.0.1, 0.0.0.0, or one that `ip address` lists, with \
+             --grpc-listen or `listen` under [grpc]"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need CAP_NET_BIND_SERVICE: grant it, or choose a higher one with --grpc-listen or \
+             `listen` under [grpc]"
+        }
+        _ => "choose another address with --grpc-listen or `listen` under [grpc]",
+    };
+    format!("cannot listen on {address} for gRPC ({error}): {fix}")
+}
+
+/// A number that no earlier run of the agent on this machine had.
+fn epoch() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
+}
+
+/// `SERVING` as long as windows close, for the service and for the server as a whole.
+async fn report_health(reporter: HealthReporter, mut snapshots: SnapshotHandle, window: Duration) {
+    use tonic::server::NamedService as _;
+    use tonic_health::ServingStatus::{NotServing, Serving};
+
+    let patience = STALLED_AFTER.max(window * 3);
+    let mut status = NotServing;
+    loop {
+        for name in ["", Energy::NAME] {
+            reporter.set_service_status(name, status).await;
+        }
+        let before = status;
+        while status == before {
+            status = match tokio::time::timeout(patience, snapshots.window_closed()).await {
+                Ok(Ok(_)) => Serving,
+                Ok(Err(_)) => return reporter.set_service_status("", NotServing).await,
+                Err(_) => NotServing,
+            };
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Books made up for the tests, and a client's view of them.
+
+mod books;
+mod hub;
+mod mirror;
+mod server;
+mod table;
