@@ -1,1 +1,18 @@
-//! Prony's wire formats.
+//! Prony's wire formats. What a message means is said in its .proto file, and again in the documentation made from it.
+
+/// All .proto files of this crate, as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Package `prony.meter`.
+pub mod meter {
+    /// Package `prony.meter.v1`: what the deployed ESP32 meters send.
+    pub mod v1 {
+        tonic::include_proto!("prony.meter.v1");
+    }
+
+    /// Package `prony.meter.v2`: Prony's own protocol for meters.
+    #[expect(clippy::pedantic, reason = "generated")]
+    pub mod v2 {
+        tonic::include_proto!("prony.meter.v2");
+    }
+}
