@@ -1,1 +1,0 @@
-//! `prony meter-sim`: a power meter for people without one.
