@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use prost::Message;
 
 /// Every .proto file of ours, relative to this crate.
-const FILES: &[&str] = &["prony/energy/v1/energy.proto"];
+const FILES: &[&str] = &["prony/energy/v1/energy.proto", "prony/meter/v1.proto", "prony/meter/v2.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {

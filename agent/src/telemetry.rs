@@ -74,8 +74,73 @@ pub const GRPC_MISSED: OwnMetric = OwnMetric {
     help: "Messages that gRPC subscribers were too slow for; each was told, and was given the whole books instead.",
 };
 
+/// Datagrams from power meters.
+pub const METER_DATAGRAMS: OwnMetric = OwnMetric {
+    name: "prony_meter_datagrams_total",
+    kind: Kind::Counter,
+    labels: &["source", "outcome"],
+    help: "Datagrams from a power meter on the network, by what became of them: accepted, duplicate, reordered (late, and \
+           superseded by a newer one), held (does not fit yet; used or dropped when more have come), foreign (of another \
+           channel, device or subscription) or malformed.",
+};
+
+/// Requests to power meters.
+pub const METER_REQUESTS: OwnMetric = OwnMetric {
+    name: "prony_meter_requests_total",
+    kind: Kind::Counter,
+    labels: &["source"],
+    help: "Requests sent to a power meter on the network. An ESP32 meter starts one more sender for each.",
+};
+
+/// Reboots of power meters.
+pub const METER_REBOOTS: OwnMetric = OwnMetric {
+    name: "prony_meter_reboots_total",
+    kind: Kind::Counter,
+    labels: &["source"],
+    help: "Reboots of a power meter that were noticed.",
+};
+
+/// What power meters lost at reboots.
+pub const METER_LOST_SECONDS: OwnMetric = OwnMetric {
+    name: "prony_meter_lost_seconds_total",
+    kind: Kind::Counter,
+    labels: &["source"],
+    help: "Time whose energy a power meter lost for good, in whole seconds: from the last reading heard before each of \
+           its reboots until it counted again.",
+};
+
+/// Reports that never came.
+pub const METER_REPORTS_LOST: OwnMetric = OwnMetric {
+    name: "prony_meter_reports_lost_total",
+    kind: Kind::Counter,
+    labels: &["source"],
+    help: "Reports of a protocol v2 meter that never came, by the gaps in their sequence numbers. No energy is lost \
+           with them, since the counters are cumulative.",
+};
+
+/// Readings at full scale.
+pub const METER_SATURATED: OwnMetric = OwnMetric {
+    name: "prony_meter_saturated_readings_total",
+    kind: Kind::Counter,
+    labels: &["source"],
+    help: "Readings taken while a power meter was at full scale: the true energy is larger than what it counted.",
+};
+
 /// All of them, in the order of the documentation.
-pub const ALL: &[OwnMetric] = &[PROBLEMS, SCRAPES, RENDER_SECONDS, GRPC_SUBSCRIBERS, GRPC_MESSAGES, GRPC_MISSED];
+pub const ALL: &[OwnMetric] = &[
+    PROBLEMS,
+    SCRAPES,
+    RENDER_SECONDS,
+    GRPC_SUBSCRIBERS,
+    GRPC_MESSAGES,
+    GRPC_MISSED,
+    METER_DATAGRAMS,
+    METER_REQUESTS,
+    METER_REBOOTS,
+    METER_LOST_SECONDS,
+    METER_REPORTS_LOST,
+    METER_SATURATED,
+];
 
 /// Makes the recorder that all own telemetry goes to, for the whole process. Every series carries `node_name`. To be
 /// called once, before the parts of the agent start; a second call is an error.

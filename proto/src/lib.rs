@@ -11,3 +11,17 @@ pub mod energy {
         tonic::include_proto!("prony.energy.v1");
     }
 }
+
+/// Package `prony.meter`.
+pub mod meter {
+    /// Package `prony.meter.v1`: what the deployed ESP32 meters send.
+    pub mod v1 {
+        tonic::include_proto!("prony.meter.v1");
+    }
+
+    /// Package `prony.meter.v2`: Prony's own protocol for meters.
+    #[expect(clippy::pedantic, reason = "generated")]
+    pub mod v2 {
+        tonic::include_proto!("prony.meter.v2");
+    }
+}

@@ -4,10 +4,11 @@ pub mod esp32;
 pub mod estimate;
 pub mod hwmon;
 pub mod meter;
+mod metering;
 pub mod rapl;
 mod reading;
-mod zone_config;
 
+pub use metering::Outcome as DatagramOutcome;
 pub use reading::{Counter, CounterRange, Measure, NotAZone, Provenance, Reading, SourceId, Zone, ZoneName};
 
 use crate::clock::Timestamp;

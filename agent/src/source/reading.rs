@@ -116,6 +116,13 @@ impl fmt::Display for Zone {
     }
 }
 
+impl Zone {
+    /// The zone that a checked configuration names. What is no zone's name (a check would have refused it) is a rail.
+    pub fn from_config(text: &str) -> Self {
+        text.parse().unwrap_or_else(|_| Self { name: ZoneName::Rail(text.into()), socket: None })
+    }
+}
+
 impl FromStr for Zone {
     type Err = NotAZone;
 

@@ -1,1 +1,0 @@
-//! ESP32 meters that speak protocol v1.

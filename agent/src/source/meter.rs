@@ -1,1 +1,0 @@
-//! Meters that speak Prony's own protocol v2.
