@@ -1,1 +1,0 @@
-//! `prony top`: a live table in the terminal.
