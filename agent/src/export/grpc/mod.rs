@@ -1,6 +1,6 @@
 //! gRPC: `prony.energy.v1.Energy`, health and reflection.
 //!
-//! Subscribers that want the same thing share one [`hub`]: it follows the books, keeps a [`table`] of the lines it has
+//! Subscribers that want the same thing share one `hub`: it follows the books, keeps a `table` of the lines it has
 //! told of, and encodes each message once.
 
 mod codec;

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::GrpcConfig;
@@ -69,6 +71,7 @@ impl GrpcServer {
         let pictures = Pictures::new(self.snapshots.clone(), Pace::new(self.window, held), epoch());
         let hubs = Arc::new(Hubs::new(pictures.clone(), self.backlog, stop.clone()));
         let (reporter, health) = tonic_health::server::health_reporter();
+        set_health(&reporter, ServingStatus::NotServing).await;
         tokio::spawn(stop.clone().run_until_cancelled_owned(report_health(reporter, self.snapshots, self.window)));
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(prony_proto::FILE_DESCRIPTOR_SET)
@@ -132,24 +135,26 @@ fn epoch() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
 }
 
-/// `SERVING` as long as windows close, for the service and for the server as a whole.
+/// `SERVING` as long as windows close.
 async fn report_health(reporter: HealthReporter, mut snapshots: SnapshotHandle, window: Duration) {
-    use tonic::server::NamedService as _;
-    use tonic_health::ServingStatus::{NotServing, Serving};
-
     let patience = STALLED_AFTER.max(window * 3);
-    let mut status = NotServing;
+    let mut status = ServingStatus::NotServing;
     loop {
-        for name in ["", Energy::NAME] {
-            reporter.set_service_status(name, status).await;
+        let now = match tokio::time::timeout(patience, snapshots.window_closed()).await {
+            Ok(Ok(_)) => ServingStatus::Serving,
+            Ok(Err(_)) => return set_health(&reporter, ServingStatus::NotServing).await,
+            Err(_) => ServingStatus::NotServing,
+        };
+        if now != status {
+            set_health(&reporter, now).await;
+            status = now;
         }
-        let before = status;
-        while status == before {
-            status = match tokio::time::timeout(patience, snapshots.window_closed()).await {
-                Ok(Ok(_)) => Serving,
-                Ok(Err(_)) => return reporter.set_service_status("", NotServing).await,
-                Err(_) => NotServing,
-            };
-        }
+    }
+}
+
+/// For the service, and under the empty name for the server as a whole.
+async fn set_health(reporter: &HealthReporter, status: ServingStatus) {
+    for name in ["", Energy::NAME] {
+        reporter.set_service_status(name, status).await;
     }
 }
