@@ -126,9 +126,104 @@ pub const METER_SATURATED: OwnMetric = OwnMetric {
     help: "Readings taken while a power meter was at full scale: the true energy is larger than what it counted.",
 };
 
+/// How context switches are watched.
+pub const KERNEL_ATTACHMENT: OwnMetric = OwnMetric {
+    name: "prony_kernel_attachment_info",
+    kind: Kind::Gauge,
+    labels: &["attachment"],
+    help: "How context switches are watched: tp_btf, raw_tp, tracepoint, or none where the kernel programs cannot be loaded. Always 1.",
+};
+
+/// Context switches that were accounted.
+pub const SWITCHES: OwnMetric = OwnMetric {
+    name: "prony_switches_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Context switches that were accounted.",
+};
+
+/// Switches to a task for which there was no slot.
+pub const OVERFLOWS: OwnMetric = OwnMetric {
+    name: "prony_overflow_switches_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Switches to a task for which there was no slot; its time is in the overflow line. Raise activity.max_consumers.",
+};
+
+/// Kernel events that found the ring full.
+pub const EVENTS_LOST: OwnMetric = OwnMetric {
+    name: "prony_events_lost_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Kernel events that found the ring full: a name comes late or not at all, no time is lost.",
+};
+
+/// Consumers that the kernel side tells apart now.
+pub const SLOTS_USED: OwnMetric = OwnMetric {
+    name: "prony_slots_used",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Consumers that the kernel side tells apart now; at most activity.max_consumers.",
+};
+
+/// Mean run time of the program on the context switch, in seconds.
+pub const SWITCH_COST: OwnMetric = OwnMetric {
+    name: "prony_switch_program_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Mean run time of the program on the context switch, in seconds; only while kernel.bpf_stats_enabled is 1, whose own cost is in it.",
+};
+
+/// Windows closed.
+pub const WINDOWS: OwnMetric = OwnMetric {
+    name: "prony_windows_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Windows closed.",
+};
+
+/// Windows that were joined with the next one because the agent came too late.
+pub const WINDOWS_MISSED: OwnMetric = OwnMetric {
+    name: "prony_windows_missed_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Windows that were joined with the next one because the agent came too late. No time is lost.",
+};
+
+/// Length of the latest window, in seconds.
+pub const WINDOW_SECONDS: OwnMetric = OwnMetric {
+    name: "prony_window_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Length of the latest window, in seconds.",
+};
+
+/// The longest time from a window's end to its being booked, over the last second, in seconds.
+pub const WINDOW_CLOSE_SECONDS: OwnMetric = OwnMetric {
+    name: "prony_window_close_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "The longest time from a window's end to its being booked, over the last second, in seconds.",
+};
+
+/// Share of all CPU time spent in interrupts over the last second, by the kernel's ticks.
+pub const INTERRUPT_SHARE: OwnMetric = OwnMetric {
+    name: "prony_cpu_interrupt_ratio",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Share of all CPU time spent in interrupts over the last second, by the kernel's ticks. It lies inside the time of whoever was interrupted.",
+};
+
+/// Share of all CPU time that the hypervisor took over the last second, by the kernel's ticks.
+pub const STEAL_SHARE: OwnMetric = OwnMetric {
+    name: "prony_cpu_steal_ratio",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Share of all CPU time that the hypervisor took over the last second, by the kernel's ticks. It lies inside the time of whoever ran.",
+};
+
 /// All of them, in the order of the documentation.
-pub const ALL: &[OwnMetric] = &[
-    PROBLEMS,
+pub const ALL: &[OwnMetric] = &[PROBLEMS,
     SCRAPES,
     RENDER_SECONDS,
     GRPC_SUBSCRIBERS,
@@ -139,8 +234,7 @@ pub const ALL: &[OwnMetric] = &[
     METER_REBOOTS,
     METER_LOST_SECONDS,
     METER_REPORTS_LOST,
-    METER_SATURATED,
-];
+    METER_SATURATED, KERNEL_ATTACHMENT, SWITCHES, OVERFLOWS, EVENTS_LOST, SLOTS_USED, SWITCH_COST, WINDOWS, WINDOWS_MISSED, WINDOW_SECONDS, WINDOW_CLOSE_SECONDS, INTERRUPT_SHARE, STEAL_SHARE];
 
 /// Makes the recorder that all own telemetry goes to, for the whole process. Every series carries `node_name`. To be
 /// called once, before the parts of the agent start; a second call is an error.

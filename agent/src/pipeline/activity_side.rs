@@ -25,7 +25,7 @@ pub(super) struct Counting {
 
 /// How the kernel side is doing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Health {
+pub(super) struct KernelState {
     pub(super) counts: KernelCounts,
     pub(super) slots_used: usize,
     pub(super) run_time: Option<RunTime>,
@@ -86,9 +86,10 @@ impl ActivitySide {
         }
     }
 
-    pub(super) fn health(&self) -> Option<Health> {
+    /// How the kernel side is doing; `None` without one.
+    pub(super) fn state(&self) -> Option<KernelState> {
         match self {
-            Self::Kernel(counting) => Some(Health {
+            Self::Kernel(counting) => Some(KernelState {
                 counts: counting.side.memory.counts(),
                 slots_used: counting.tracker.slots_used(),
                 run_time: counting.side.cost.read(),

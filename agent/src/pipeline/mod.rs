@@ -1,12 +1,162 @@
-//! Runs the stages one after the other: the loop that closes windows.
+//! Runs the stages one after the other: the thread that closes windows, and the listeners around it.
 
+mod activity_side;
+mod engine;
+mod health;
+mod message;
+mod schedule;
+mod sources;
+mod window_thread;
+
+use std::sync::{Arc, mpsc};
+
+use anyhow::Context as _;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::activity::{Topology, read_topology};
+use crate::config::{ActivityConfig, Config};
+use crate::export::grpc::GrpcServer;
+use crate::export::prometheus;
+use crate::host::HostRoots;
+use crate::identity::NodeFacts;
+use crate::kernel::LoadOptions;
+use crate::snapshot::{Generation, SnapshotHandle, Stopped};
+use crate::source::Reading;
+use crate::telemetry;
+
+use activity_side::ActivitySide;
+use engine::Engine;
+use message::Message;
+use sources::Sources;
+
+/// How sources that run on their own hand over what they measure.
+type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
 
 /// Runs the agent until `shutdown` is cancelled. `reload` holds a new configuration whenever one was loaded.
-pub async fn run(_config: Config, _reload: watch::Receiver<Config>, shutdown: CancellationToken) -> anyhow::Result<()> {
-    shutdown.cancelled().await;
-    Ok(())
+///
+/// # Errors
+/// When a listener cannot be opened or the machine's CPUs cannot be told. Kernel programs that cannot be loaded and
+/// meters that do not answer are no errors: the agent goes on with what it has.
+pub async fn run(
+    config: Config,
+    mut reload: watch::Receiver<Config>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let roots = config.host.roots();
+    let node = Arc::new(NodeFacts::read(node_name(&config), &roots));
+    let recorder = telemetry::install(&node.name)?;
+    let topology = Arc::new(read_topology(&roots.sysfs).with_context(|| {
+        format!("the CPUs cannot be told from {}: mount sysfs there, or set host.sysfs", roots.sysfs.display())
+    })?);
+
+    let (sender, messages) = mpsc::channel();
+    let (announce, closed) = watch::channel(Generation::default());
+    let requests = sender.clone();
+    let snapshots = SnapshotHandle::new(closed, move |request| {
+        requests.send(Message::Snapshot(request)).map_err(|_| Stopped)
+    });
+
+    let mut listeners = JoinSet::new();
+    if config.prometheus.enabled {
+        let server = prometheus::Server::bind(&config.prometheus).await?;
+        info!("metrics at http://{}/metrics", server.local_addr());
+        listeners.spawn(server.run(snapshots.clone(), recorder, shutdown.clone()));
+    }
+    if config.grpc.enabled {
+        let server = GrpcServer::bind(&config.grpc, config.activity.window, snapshots)?;
+        info!("gRPC at http://{}", server.address());
+        listeners.spawn(server.run(shutdown.clone()));
+    }
+
+    let windows = start_windows(&config, roots, node, topology, sender.clone(), messages, announce)?;
+    let mut running = config;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Ok(()) = reload.changed() => {
+                let new = reload.borrow_and_update().clone();
+                name_what_needs_a_restart(&running, &new);
+                running = new.clone();
+                let _ = sender.send(Message::Reload(Box::new(new)));
+            }
+            Some(ended) = listeners.join_next() => {
+                shutdown.cancel();
+                ended.context("a listener has failed")??;
+            }
+        }
+    }
+    let _ = sender.send(Message::Stop);
+    while let Some(ended) = listeners.join_next().await {
+        ended.context("a listener has failed")??;
+    }
+    tokio::task::spawn_blocking(move || windows.join()).await?.map_err(|_| anyhow::anyhow!("the pipeline has failed"))
 }
+
+fn node_name(config: &Config) -> String {
+    config.node_name.clone().unwrap_or_else(|| {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    })
+}
+
+fn start_windows(
+    config: &Config,
+    roots: HostRoots,
+    node: Arc<NodeFacts>,
+    topology: Arc<Topology>,
+    sender: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+    announce: watch::Sender<Generation>,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
+    let deliver: Deliver = Arc::new(move |readings| {
+        // The pipeline ends before its sources do.
+        let _ = sender.send(Message::Readings(readings));
+    });
+    let thread = std::thread::Builder::new().name("prony-windows".into()).spawn(move || {
+        let activity = start_activity(&config.activity, &roots, &topology);
+        let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
+        let engine = Engine::new(&config, &roots, node, &topology, activity, sources);
+        window_thread::run(engine, config.activity.window.into(), &messages, &announce);
+    });
+    thread.context("no thread for the pipeline: raise the limit of tasks")
+}
+
+fn start_activity(config: &ActivityConfig, roots: &HostRoots, topology: &Arc<Topology>) -> ActivitySide {
+    let options = LoadOptions {
+        slots: config.max_consumers,
+        btf: config.btf.clone(),
+        log_level: log_level(&config.kernel_log),
+        ..LoadOptions::default()
+    };
+    ActivitySide::start(topology, &options, &roots.procfs).unwrap_or_else(|error| {
+        warn!("{error}. Zones are measured, but nothing can be attributed: their energy stays idle or unattributed");
+        ActivitySide::blind(topology)
+    })
+}
+
+/// The level as the kernel programs know it (`aya_log_common::Level`); a checked configuration has no other words.
+fn log_level(word: &str) -> u8 {
+    ["off", "error", "warn", "info", "debug", "trace"].iter().position(|&level| level == word).unwrap_or(0) as u8
+}
+
+/// Window, policy and ledger change while the agent runs; the rest is told to wait.
+fn name_what_needs_a_restart(old: &Config, new: &Config) {
+    let changed = [
+        ("node_name", old.node_name != new.node_name),
+        ("host", old.host != new.host),
+        ("activity.max_consumers", old.activity.max_consumers != new.activity.max_consumers),
+        ("activity.kernel_log", old.activity.kernel_log != new.activity.kernel_log),
+        ("activity.btf", old.activity.btf != new.activity.btf),
+        ("source", old.source != new.source),
+        ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
+        ("prometheus", old.prometheus != new.prometheus),
+        ("grpc", old.grpc != new.grpc),
+    ];
+    for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
+        warn!("{key} has changed and takes effect when the agent is started anew");
+    }
+}
+

@@ -1,0 +1,115 @@
+//! The stages, one after the other: what happens when a window closes.
+
+use std::sync::Arc;
+
+use crate::activity::Topology;
+use crate::attribute::attribute;
+use crate::clock::{Timestamp, WallAnchor};
+use crate::config::{Config, Policy};
+use crate::fuse::{EnergyWindow, Fusion, Limits};
+use crate::host::HostRoots;
+use crate::identity::{Identity, NodeFacts};
+use crate::ledger::Ledger;
+use crate::snapshot::{Context, Generation, Request, Snapshot, build};
+use crate::source::Reading;
+
+use super::activity_side::ActivitySide;
+use super::health::Health;
+use super::sources::Sources;
+
+/// All that the thread owns that closes windows.
+pub(super) struct Engine {
+    activity: ActivitySide,
+    sources: Sources,
+    fusion: Fusion,
+    policy: Policy,
+    identity: Identity,
+    ledger: Ledger,
+    context: Context,
+    health: Health,
+    readings: Vec<Reading>,
+    energy: Vec<EnergyWindow>,
+    picture: Option<Arc<Snapshot>>,
+}
+
+impl Engine {
+    pub(super) fn new(
+        config: &Config,
+        roots: &HostRoots,
+        node: Arc<NodeFacts>,
+        topology: &Arc<Topology>,
+        activity: ActivitySide,
+        sources: Sources,
+    ) -> Self {
+        Self {
+            health: Health::new(roots, topology, activity.attachment()),
+            activity,
+            fusion: Fusion::new(&config.attribution.static_power, Limits::default()).prefer(sources.preference()),
+            sources,
+            policy: config.attribution.policy,
+            identity: Identity::open(roots),
+            ledger: Ledger::new(&config.ledger),
+            context: Context { node, anchor: WallAnchor::take() },
+            readings: Vec::new(),
+            energy: Vec::new(),
+            picture: None,
+        }
+    }
+
+    /// Takes in what sources that run on their own have measured.
+    pub(super) fn readings(&mut self, readings: Vec<Reading>) {
+        for reading in readings {
+            self.fusion.reading(reading);
+        }
+    }
+
+    /// Empties the kernel's event ring, for windows longer than it can hold.
+    pub(super) fn drain_events(&mut self) {
+        self.activity.drain_events();
+    }
+
+    /// Ends the running window at `now` and books it. `missed` window ends went by unused.
+    pub(super) fn close_window(&mut self, now: Timestamp, missed: u64) -> Generation {
+        self.sources.sample(now, &mut self.readings);
+        let (window, mut events) = self.activity.close_window(now);
+        self.sources.estimate(&window, &mut self.readings);
+        self.identity.observe(&window, &mut events);
+        let names = self.identity.names();
+        self.ledger.record(&window, names);
+        for reading in self.readings.drain(..) {
+            self.fusion.reading(reading);
+        }
+        let length = window.length();
+        self.fusion.window(Arc::new(window));
+        self.fusion.drain(&mut self.energy);
+        for energy in self.energy.drain(..) {
+            self.ledger.charge(&attribute(&energy, self.policy), names);
+        }
+        self.ledger.retire(&events, names);
+        self.ledger.close_window(now);
+        self.picture = None;
+        self.health.window_closed(now, length, missed, &self.activity);
+        self.ledger.generation()
+    }
+
+    /// Answers an exporter. Those who ask for the same between two windows get the same picture.
+    pub(super) fn answer(&mut self, request: Request) {
+        let picture = match &self.picture {
+            Some(picture) if picture.since == request.since => Arc::clone(picture),
+            _ => {
+                let names = self.identity.names();
+                let picture = Arc::new(build(&mut self.ledger, names, &self.context, request.since));
+                self.picture = Some(Arc::clone(&picture));
+                picture
+            }
+        };
+        // Whoever has asked may have gone away meanwhile.
+        let _ = request.reply.send(picture);
+    }
+
+    /// Takes over what can change while the agent runs.
+    pub(super) fn reload(&mut self, config: &Config) {
+        self.policy = config.attribution.policy;
+        self.ledger.reconfigure(&config.ledger);
+    }
+}

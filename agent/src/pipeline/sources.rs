@@ -1,0 +1,198 @@
+//! The sources of this run: which there are, how each is read, and how those that run on their own are stopped.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::activity::{ActivityWindow, Topology};
+use crate::clock::Timestamp;
+use crate::config::{HwmonConfig, SourceConfig};
+use crate::host::HostRoots;
+use crate::notice::Notice;
+use crate::source::esp32::{Esp32Meter, RequestPacer};
+use crate::source::estimate::{Estimate, cpu_model};
+use crate::source::hwmon::Hwmon;
+use crate::source::meter::Meter;
+use crate::source::{Reading, SampledSource, SourceEnd, SourceId, rapl};
+use crate::units::Nanoseconds;
+
+use super::Deliver;
+
+/// How long after a failure a source is started again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How often RAPL is looked for again where it may still come (a module that is loaded later).
+const LOOK_AGAIN: Nanoseconds = Nanoseconds(30 * Nanoseconds::SECOND.0);
+
+static RAPL_UNREADABLE: Notice = Notice::new("rapl_unreadable");
+
+/// Everything that measures.
+pub(super) struct Sources {
+    config: SourceConfig,
+    roots: HostRoots,
+    rapl: Option<Box<dyn SampledSource>>,
+    look_again: Option<Timestamp>,
+    estimate: Option<Estimate>,
+    stop: CancellationToken,
+}
+
+impl Sources {
+    /// Finds and starts what is configured and there. Meters run on `runtime` and deliver by `deliver` until this is
+    /// dropped.
+    pub(super) fn start(
+        config: &SourceConfig,
+        roots: &HostRoots,
+        topology: &Topology,
+        runtime: &Handle,
+        deliver: &Deliver,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let choice = rapl::choose(&config.rapl, roots);
+        if choice.source.is_none() && !choice.tried.is_empty() {
+            info!("RAPL is not used: {}", choice.why_none());
+        }
+        let look_again = choice.may_come().then(|| Timestamp::now() + LOOK_AGAIN);
+        let mut others = start_hwmon(&config.hwmon, roots, deliver, &stop);
+        others |= start_meters(config, runtime, deliver, &stop);
+        let measured = choice.source.is_some() || others;
+        let estimate = config.estimate.enabled.unwrap_or(!measured).then(|| {
+            let estimate = Estimate::new(&config.estimate, &cpu_model(roots), topology);
+            if !measured {
+                warn!("nothing measures power here: {}; every figure is labelled as estimated", estimate.describe());
+            }
+            estimate
+        });
+        Self { config: config.clone(), roots: roots.clone(), rapl: choice.source, look_again, estimate, stop }
+    }
+
+    /// The order in which sources of one zone are preferred: the processor's own counters first.
+    pub(super) fn preference(&self) -> Vec<SourceId> {
+        self.rapl.iter().map(|rapl| rapl.id().clone()).collect()
+    }
+
+    /// Reads what is read at the end of every window.
+    pub(super) fn sample(&mut self, at: Timestamp, readings: &mut Vec<Reading>) {
+        if self.look_again.is_some_and(|due| at >= due) {
+            self.look_for_rapl(at);
+        }
+        let Some(rapl) = &mut self.rapl else { return };
+        match rapl.sample(at, readings) {
+            Ok(()) => {}
+            Err(end @ SourceEnd::Retry(_)) => RAPL_UNREADABLE.warn(end),
+            Err(end) => {
+                warn!("{} is no longer read: {end}", rapl.id());
+                self.rapl = None;
+            }
+        }
+    }
+
+    fn look_for_rapl(&mut self, at: Timestamp) {
+        let choice = rapl::choose(&self.config.rapl, &self.roots);
+        self.look_again = choice.may_come().then(|| at + LOOK_AGAIN);
+        if let Some(source) = choice.source {
+            info!("{} is there now", source.id());
+            self.rapl = Some(source);
+            if self.config.estimate.enabled.is_none() {
+                self.estimate = None;
+            }
+        }
+    }
+
+    /// Estimates from what has run, where that is wanted.
+    pub(super) fn estimate(&mut self, window: &ActivityWindow, readings: &mut Vec<Reading>) {
+        if let Some(estimate) = &mut self.estimate {
+            estimate.readings(window, readings);
+        }
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Reads hwmon on a thread of its own: chips on slow buses take milliseconds to answer. Tells whether there is any.
+fn start_hwmon(config: &HwmonConfig, roots: &HostRoots, deliver: &Deliver, stop: &CancellationToken) -> bool {
+    if !config.enabled {
+        return false;
+    }
+    let mut hwmon = Hwmon::discover(config, roots);
+    let found = !hwmon.zones().is_empty();
+    for (zone, what) in hwmon.describe() {
+        info!("zone {zone}: {what}");
+    }
+    let (interval, deliver, stop) = (config.interval, deliver.clone(), stop.clone());
+    let reader = std::thread::Builder::new().name("prony-hwmon".into()).spawn(move || {
+        let mut pause = interval;
+        while !stop.is_cancelled() {
+            let mut readings = Vec::new();
+            hwmon.read(Timestamp::now(), &mut readings);
+            // Without a chip there is nothing to do but to look for one now and then.
+            pause = if readings.is_empty() { (pause * 2).min(RETRY_AFTER) } else { interval };
+            if !readings.is_empty() {
+                deliver(readings);
+            }
+            std::thread::sleep(pause);
+        }
+    });
+    if let Err(error) = reader {
+        warn!("hwmon is not read: no thread ({error}); raise the limit of tasks");
+    }
+    found
+}
+
+/// Starts a task for every configured meter. Tells whether there is any.
+fn start_meters(config: &SourceConfig, runtime: &Handle, deliver: &Deliver, stop: &CancellationToken) -> bool {
+    let pacer = std::sync::Arc::new(RequestPacer::default());
+    for meter in config.esp32.clone() {
+        let (pacer, deliver, stop) = (std::sync::Arc::clone(&pacer), deliver.clone(), stop.clone());
+        runtime.spawn(keep_running(format!("esp32:{}/{}", meter.address, meter.channel), stop.clone(), move || {
+            let (deliver, stop) = (deliver.clone(), stop.clone());
+            let meter = Esp32Meter::new(meter.clone(), std::sync::Arc::clone(&pacer));
+            async move {
+                match meter {
+                    Ok(meter) => meter.run(move |reading| deliver(vec![reading]), stop).await,
+                    Err(end) => end,
+                }
+            }
+        }));
+    }
+    for meter in config.meter.clone() {
+        let (deliver, stop) = (deliver.clone(), stop.clone());
+        runtime.spawn(keep_running(format!("meter:{}/{}", meter.device, meter.channel), stop.clone(), move || {
+            let (deliver, stop) = (deliver.clone(), stop.clone());
+            let meter = Meter::new(meter.clone());
+            async move {
+                match meter {
+                    Ok(meter) => meter.run(move |reading| deliver(vec![reading]), stop).await,
+                    Err(end) => end,
+                }
+            }
+        }));
+    }
+    !config.esp32.is_empty() || !config.meter.is_empty()
+}
+
+/// Starts a source again whenever it ends with `Retry`.
+async fn keep_running<Run: Future<Output = SourceEnd>>(
+    name: String,
+    stop: CancellationToken,
+    mut start: impl FnMut() -> Run,
+) {
+    let failing = Notice::new("meter_failing");
+    loop {
+        match start().await {
+            SourceEnd::Retry(reason) => failing.warn(format_args!("{name}: {reason}; trying again")),
+            SourceEnd::Fatal(reason) => {
+                tracing::error!("{name} is given up: {reason}");
+                return;
+            }
+            SourceEnd::Finished => return,
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(RETRY_AFTER)).await.is_none() {
+            return;
+        }
+    }
+}
