@@ -5,6 +5,7 @@ mod picture;
 
 pub use handle::{Request, SnapshotHandle, Stopped};
 pub use picture::{
-    CgroupLine, CommandLine, Container, CpuFacts, EnergyLine, Generation, LineState, NodeFacts, OtherLine, ProcessLine,
-    Snapshot, ZoneLine,
+    CgroupLine, CommandLine, EnergyLine, Generation, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine,
 };
+
+pub use crate::identity::{Container, CpuFacts, NodeFacts};
