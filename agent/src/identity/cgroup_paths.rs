@@ -25,7 +25,7 @@ const WALK_EVERY: Nanoseconds = Nanoseconds::SECOND;
 const WALK_AT_LEAST_EVERY: Nanoseconds = Nanoseconds(300 * 1_000_000_000);
 
 /// How many directories are looked at per window, so that a walk over very many delays no window.
-const DIRECTORIES_PER_STEP: usize = 1_000;
+const DIRECTORIES_PER_STEP: usize = 400;
 
 static NO_HIERARCHY: Notice = Notice::new("no_cgroup_hierarchy");
 static SUBTREE_ONLY: Notice = Notice::new("cgroup_subtree_only");
@@ -121,7 +121,7 @@ impl Walk {
     fn begin(mount: &CgroupMount, known_before: FxHashSet<CgroupId>, found: &mut impl FnMut(CgroupId, &str)) -> Self {
         let mut walk = Self { pending: Vec::new(), seen: FxHashSet::default(), known_before };
         if let Ok(root) = fs::metadata(&mount.point) {
-            walk.meet(mount, root.ino(), String::new(), found);
+            walk.meet(mount, root.ino(), "", found);
             walk.pending.push(String::new());
         }
         walk
@@ -138,21 +138,21 @@ impl Walk {
             for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 looked_at += 1;
                 let path = format!("{parent}/{}", entry.file_name().to_string_lossy());
+                self.meet(mount, entry.ino(), &path, found);
                 if has_children(&entry) {
-                    self.pending.push(path.clone());
+                    self.pending.push(path);
                 }
-                self.meet(mount, entry.ino(), path, found);
             }
         }
         self.pending.is_empty()
     }
 
-    fn meet(&mut self, mount: &CgroupMount, inode: u64, path: String, found: &mut impl FnMut(CgroupId, &str)) {
+    fn meet(&mut self, mount: &CgroupMount, inode: u64, path: &str, found: &mut impl FnMut(CgroupId, &str)) {
         let id = CgroupId(inode);
         self.seen.insert(id);
-        match (mount.prefix.as_str(), path.as_str()) {
+        match (mount.prefix.as_str(), path) {
             ("", "") => found(id, "/"),
-            ("", _) => found(id, &path),
+            ("", _) => found(id, path),
             (prefix, _) => found(id, &format!("{prefix}{path}")),
         }
     }

@@ -1,6 +1,6 @@
 //! From a cgroup's path to the container that it is or lies in.
 //!
-//! The layouts are those of the runtimes' cgroup drivers: Kubernetes (pkg/kubelet/cm/cgroup_manager_linux.go),
+//! The layouts are those of the runtimes' cgroup drivers: Kubernetes (`pkg/kubelet/cm/cgroup_manager_linux.go`),
 //! runc (libcontainer/cgroups/systemd, `getUnitName`), containerd's CRI plugin, CRI-O, Docker and Podman (libpod).
 
 use std::sync::Arc;

@@ -181,7 +181,7 @@ impl ProcessFiles {
     }
 }
 
-/// The kernel marks the path of a file that has been removed (fs/d_path.c).
+/// The kernel marks the path of a file that has been removed (`fs/d_path.c`).
 fn without_deleted(path: &str) -> &str {
     path.strip_suffix(" (deleted)").unwrap_or(path)
 }

@@ -176,3 +176,22 @@ fn a_process_that_has_gone_is_left_alone() {
     machine.files.forget(&[Lifecycle::Ended { consumer: root_consumer(7) }]);
     assert!(machine.files.watched.is_empty());
 }
+
+#[test]
+fn on_this_machine_a_process_finds_itself() {
+    let mut files = ProcessFiles::open(&HostRoots::default());
+    let own_stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let start = ProcessStat::parse(&own_stat, files.tick).unwrap().start;
+    let myself = ConsumerId { cgroup: CgroupId(2), pid: Pid(std::process::id()), start };
+    let window = ActivityWindow {
+        from: Timestamp(0),
+        to: Timestamp(100_000_000),
+        slices: vec![Slice { consumer: myself, shard: ShardId(0), cpu_time: BUSY_ENOUGH }],
+        ..ActivityWindow::default()
+    };
+    let mut names = Names::default();
+    files.observe(&window, &mut names);
+    let exe = std::env::current_exe().unwrap();
+    assert_eq!(names.exe(&myself).map(|path| &**path), exe.to_str());
+    assert!(!names.consumer(&myself).unwrap().comm_text.is_empty());
+}

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use crate::activity::{CgroupId, ConsumerId, Pid};
 use crate::clock::Timestamp;
 use crate::identity::{Container, NodeFacts};
+use crate::ledger::Generation;
 use crate::source::{Provenance, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
-
-/// Counts closed windows. A later picture has a higher number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(pub u64);
 
 /// The books at the end of a window.
 #[derive(Clone, Debug)]
