@@ -1,1 +1,24 @@
 //! Who a cgroup or a process is: names, paths, containers.
+//!
+//! [`Names`] is plain state that lifecycle events are applied to. The files that are read beside them (cgroup
+//! directories, `/proc/PID`, `/proc/cpuinfo`) are each in a file of their own; [`Identity`] puts the two together.
+
+mod cgroup_mount;
+mod cgroup_names;
+mod cgroup_paths;
+mod cgroup_v1;
+mod container;
+mod cpu_facts;
+mod interner;
+mod names;
+mod observer;
+mod process_files;
+mod process_stat;
+
+pub use cgroup_names::CgroupName;
+pub use cgroup_paths::CgroupPaths;
+pub use container::{Container, container_of};
+pub use cpu_facts::{CpuFacts, NodeFacts};
+pub use names::{ConsumerName, Names};
+pub use observer::Identity;
+pub use process_files::ProcessFiles;

@@ -1,10 +1,23 @@
 //! What the exporters see: an immutable picture of the books, made when somebody asks for it.
 
+mod build;
 mod handle;
 mod picture;
 
+pub use build::{Context, build};
 pub use handle::{Request, SnapshotHandle, Stopped};
-pub use picture::{
-    CgroupLine, CommandLine, Container, CpuFacts, EnergyLine, Generation, LineState, NodeFacts, OtherLine, ProcessLine,
-    Snapshot, ZoneLine,
-};
+pub use picture::{CgroupLine, CommandLine, EnergyLine, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine};
+
+pub use crate::identity::{Container, CpuFacts, NodeFacts};
+pub use crate::ledger::Generation;
+
+#[cfg(test)]
+mod build_test;
+#[cfg(test)]
+mod changes_test;
+#[cfg(test)]
+mod conservation_test;
+#[cfg(test)]
+mod load_test;
+#[cfg(test)]
+mod test_books;

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use crate::activity::{CgroupId, ConsumerId, Pid};
 use crate::clock::Timestamp;
+use crate::identity::{Container, NodeFacts};
+use crate::ledger::Generation;
 use crate::source::{Provenance, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
-
-/// Counts closed windows. A later picture has a higher number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(pub u64);
 
 /// The books at the end of a window.
 #[derive(Clone, Debug)]
@@ -42,30 +40,6 @@ pub struct Snapshot {
     pub idle_cpu_time: Nanoseconds,
     /// CPU time of all consumers, over all CPUs.
     pub busy_cpu_time: Nanoseconds,
-}
-
-/// What does not change while the agent runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeFacts {
-    /// The node's name, as configured or the host name.
-    pub name: String,
-    /// The CPUs, in order.
-    pub cpus: Vec<CpuFacts>,
-}
-
-/// One CPU as `/proc/cpuinfo` describes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CpuFacts {
-    /// Its number.
-    pub processor: u32,
-    /// `vendor_id`.
-    pub vendor: String,
-    /// `model name`.
-    pub model: String,
-    /// `physical id`.
-    pub package: u32,
-    /// `core id`.
-    pub core: u32,
 }
 
 /// One zone's books: `active + idle + unattributed + shared idle = measured`.
@@ -119,17 +93,6 @@ pub enum LineState {
     Running,
     /// It has ended; the line stays until it was exported.
     Terminated,
-}
-
-/// What a cgroup's path tells of a container.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Container {
-    /// The runtime's id, 64 hexadecimal digits where the runtime is one of the usual ones.
-    pub id: Arc<str>,
-    /// `containerd`, `crio`, `docker`, `podman`, or empty where the path does not tell.
-    pub runtime: &'static str,
-    /// The pod's UID with dashes, where the path has one.
-    pub pod_uid: Option<Arc<str>>,
 }
 
 /// One cgroup, without its children.

@@ -1,0 +1,289 @@
+//! What is known of consumers and cgroups, from lifecycle events and from what is read beside them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::activity::{CgroupId, Comm, ConsumerId, Lifecycle, Pid};
+use crate::units::Nanoseconds;
+
+use super::cgroup_names::{CgroupName, CgroupNames};
+use super::interner::Interner;
+
+/// How many ended consumers are remembered for energy that is charged late: at 1,000 process starts a second those of
+/// the last eight seconds.
+const REMEMBER_ENDED: usize = 8_192;
+
+/// How many processes without any CPU time yet may be remembered for their program's path.
+const REMEMBER_PROGRAMS: usize = 65_536;
+
+/// What is known of one consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerName {
+    /// Its command name now.
+    pub comm: Comm,
+    /// The same as text, shared with all that bear it.
+    pub comm_text: Arc<str>,
+    /// The process that started it.
+    pub parent: Pid,
+    /// Whether it is a thread of the kernel.
+    pub kernel_thread: bool,
+    /// The cgroup that it is counted in: its own, or the group that it has in a cgroup v1 hierarchy.
+    pub cgroup: CgroupId,
+    ended: bool,
+}
+
+/// A process, over all the cgroups it has been in.
+#[derive(Debug, Default)]
+struct Program {
+    exe: Option<Arc<str>>,
+    consumers: u32,
+}
+
+/// Names of consumers and cgroups. They may become known after what they name has been counted, and outlive it for as
+/// long as late energy may still be charged.
+#[derive(Debug)]
+pub struct Names {
+    consumers: FxHashMap<ConsumerId, ConsumerName>,
+    ended: VecDeque<ConsumerId>,
+    programs: FxHashMap<(Pid, Nanoseconds), Program>,
+    cgroups: CgroupNames,
+    texts: Interner,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let mut names = Self {
+            consumers: FxHashMap::default(),
+            ended: VecDeque::new(),
+            programs: FxHashMap::default(),
+            cgroups: CgroupNames::default(),
+            texts: Interner::default(),
+        };
+        names.name(ConsumerId::OVERFLOW, Pid(0), Comm::new("?overflow"), false);
+        names
+    }
+}
+
+impl Names {
+    /// Takes in what happened. To be called before the window is recorded that the event came with.
+    pub fn apply(&mut self, event: &Lifecycle) {
+        match event {
+            Lifecycle::Named { consumer, parent, comm, kernel_thread } => {
+                self.name(*consumer, *parent, *comm, *kernel_thread);
+            }
+            Lifecycle::Exec { at: _, pid, start, path } => self.set_exe(*pid, *start, path),
+            Lifecycle::Exit { at: _, pid, start } => {
+                if self.programs.get(&(*pid, *start)).is_some_and(|program| program.consumers == 0) {
+                    self.programs.remove(&(*pid, *start));
+                }
+            }
+            Lifecycle::Ended { consumer } => self.end(*consumer),
+            Lifecycle::CgroupMade { at: _, cgroup, path } => self.cgroups.insert(*cgroup, path),
+            Lifecycle::CgroupRemoved { at: _, cgroup } => self.cgroups.remove(*cgroup),
+        }
+    }
+
+    /// Drops what has ended too long ago. To be called once per window, before its events are applied.
+    pub fn forget(&mut self) {
+        while self.ended.len() > REMEMBER_ENDED {
+            let Some(oldest) = self.ended.pop_front() else { break };
+            if self.has_ended(&oldest) {
+                self.consumers.remove(&oldest);
+                self.leave_program(&oldest);
+            }
+        }
+        self.cgroups.forget_removed();
+    }
+
+    /// What is known of a consumer.
+    pub fn consumer(&self, consumer: &ConsumerId) -> Option<&ConsumerName> {
+        self.consumers.get(consumer)
+    }
+
+    /// The cgroup that a consumer is counted in.
+    pub fn cgroup_of(&self, consumer: &ConsumerId) -> CgroupId {
+        self.consumers.get(consumer).map_or(consumer.cgroup, |name| name.cgroup)
+    }
+
+    /// Whether a consumer is known to have ended.
+    pub fn has_ended(&self, consumer: &ConsumerId) -> bool {
+        self.consumers.get(consumer).is_some_and(|name| name.ended)
+    }
+
+    /// The path of the program that a consumer's process runs.
+    pub fn exe(&self, consumer: &ConsumerId) -> Option<&Arc<str>> {
+        self.programs.get(&(consumer.pid, consumer.start))?.exe.as_ref()
+    }
+
+    /// What is known of a cgroup.
+    pub fn cgroup(&self, cgroup: CgroupId) -> Option<&CgroupName> {
+        self.cgroups.get(cgroup)
+    }
+
+    /// Whether a cgroup is known to have been removed.
+    pub fn is_removed(&self, cgroup: CgroupId) -> bool {
+        self.cgroups.is_removed(cgroup)
+    }
+
+    /// The cgroups of the v2 hierarchy that exist as far as is known.
+    pub fn existing_cgroups(&self) -> impl Iterator<Item = CgroupId> {
+        self.cgroups.existing()
+    }
+
+    /// Says where a cgroup is.
+    pub fn set_cgroup_path(&mut self, cgroup: CgroupId, path: &str) {
+        self.cgroups.insert(cgroup, path);
+    }
+
+    /// Says which program a process runs.
+    pub fn set_exe(&mut self, pid: Pid, start: Nanoseconds, path: &str) {
+        if let Some(program) = self.programs.get_mut(&(pid, start)) {
+            program.exe = Some(self.texts.intern(path));
+        } else if self.programs.len() < REMEMBER_PROGRAMS {
+            let exe = Some(self.texts.intern(path));
+            self.programs.insert((pid, start), Program { exe, consumers: 0 });
+        }
+    }
+
+    /// Says what a consumer is called; what it has ended before is forgotten, since numbers are used again where the
+    /// kernel does not tell start times.
+    pub fn name(&mut self, consumer: ConsumerId, parent: Pid, comm: Comm, kernel_thread: bool) {
+        let known = self.consumers.get_mut(&consumer).filter(|name| !name.ended);
+        if let Some(name) = known {
+            if name.comm != comm {
+                name.comm = comm;
+                name.comm_text = self.texts.intern(&comm.to_text());
+            }
+            name.parent = parent;
+            name.kernel_thread = kernel_thread;
+            return;
+        }
+        let comm_text = self.texts.intern(&comm.to_text());
+        let name = ConsumerName { comm, comm_text, parent, kernel_thread, cgroup: consumer.cgroup, ended: false };
+        if self.consumers.insert(consumer, name).is_some() {
+            self.leave_program(&consumer);
+        }
+        self.programs.entry((consumer.pid, consumer.start)).or_default().consumers += 1;
+    }
+
+    /// The id that stands for a group of a cgroup v1 hierarchy; the same for the same path until it is removed.
+    pub fn v1_group(&mut self, path: &str) -> CgroupId {
+        self.cgroups.v1_group(path)
+    }
+
+    /// The groups of cgroup v1 hierarchies in use, with their paths.
+    pub fn v1_groups(&self) -> impl Iterator<Item = (CgroupId, &Arc<str>)> {
+        self.cgroups.v1_groups()
+    }
+
+    /// Counts a consumer in another group from now on.
+    pub fn set_group(&mut self, consumer: &ConsumerId, group: CgroupId) {
+        if let Some(name) = self.consumers.get_mut(consumer) {
+            name.cgroup = group;
+        }
+    }
+
+    fn end(&mut self, consumer: ConsumerId) {
+        if let Some(name) = self.consumers.get_mut(&consumer)
+            && !std::mem::replace(&mut name.ended, true)
+        {
+            self.ended.push_back(consumer);
+        }
+    }
+
+    fn leave_program(&mut self, consumer: &ConsumerId) {
+        let process = (consumer.pid, consumer.start);
+        if let Some(program) = self.programs.get_mut(&process) {
+            program.consumers = program.consumers.saturating_sub(1);
+            if program.consumers == 0 {
+                self.programs.remove(&process);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn consumer(pid: u32) -> ConsumerId {
+        ConsumerId { cgroup: CgroupId(40), pid: Pid(pid), start: Nanoseconds(u64::from(pid) * 10) }
+    }
+
+    fn named(pid: u32, comm: &str) -> Lifecycle {
+        Lifecycle::Named { consumer: consumer(pid), parent: Pid(1), comm: Comm::new(comm), kernel_thread: false }
+    }
+
+    fn exec(pid: u32, path: &str) -> Lifecycle {
+        let start = consumer(pid).start;
+        Lifecycle::Exec { at: Timestamp(0), pid: Pid(pid), start, path: path.into() }
+    }
+
+    #[test]
+    fn a_process_changes_its_name_and_program() {
+        let mut names = Names::default();
+        for event in [named(7, "sh"), exec(7, "/usr/bin/env"), named(7, "env"), exec(7, "/usr/bin/python3")] {
+            names.apply(&event);
+        }
+        assert_eq!(&*names.consumer(&consumer(7)).unwrap().comm_text, "env");
+        assert_eq!(&**names.exe(&consumer(7)).unwrap(), "/usr/bin/python3");
+    }
+
+    #[test]
+    fn a_program_known_before_its_first_cpu_time_is_not_lost() {
+        let mut names = Names::default();
+        names.apply(&exec(7, "/bin/true"));
+        names.apply(&named(7, "true"));
+        assert_eq!(&**names.exe(&consumer(7)).unwrap(), "/bin/true");
+    }
+
+    #[test]
+    fn what_has_ended_is_remembered_for_late_energy_but_not_for_ever() {
+        let mut names = Names::default();
+        for pid in 1..=30_000 {
+            names.forget();
+            names.apply(&exec(pid, &format!("/bin/{pid}")));
+            names.apply(&named(pid, "storm"));
+            names.apply(&Lifecycle::Ended { consumer: consumer(pid) });
+            names.apply(&Lifecycle::Exit { at: Timestamp(0), pid: Pid(pid), start: consumer(pid).start });
+        }
+        assert!(names.has_ended(&consumer(30_000)));
+        assert_eq!(&**names.exe(&consumer(30_000)).unwrap(), "/bin/30000");
+        assert!(names.consumer(&consumer(1)).is_none());
+        assert!(names.consumers.len() < 2 * REMEMBER_ENDED);
+        assert!(names.programs.len() < 2 * REMEMBER_ENDED);
+    }
+
+    #[test]
+    fn a_process_in_two_cgroups_keeps_its_program_when_one_of_them_is_forgotten() {
+        let mut names = Names::default();
+        let moved = ConsumerId { cgroup: CgroupId(41), ..consumer(7) };
+        names.apply(&named(7, "mover"));
+        names.apply(&exec(7, "/bin/mover"));
+        names.apply(&Lifecycle::Named { consumer: moved, parent: Pid(1), comm: Comm::new("m"), kernel_thread: false });
+        names.apply(&Lifecycle::Ended { consumer: consumer(7) });
+        for pid in 1_000..10_000 {
+            names.apply(&named(pid, "x"));
+            names.apply(&Lifecycle::Ended { consumer: consumer(pid) });
+        }
+        names.forget();
+        assert!(names.consumer(&consumer(7)).is_none());
+        assert_eq!(&**names.exe(&moved).unwrap(), "/bin/mover");
+    }
+
+    #[test]
+    fn a_reused_number_without_start_time_is_a_new_process() {
+        let mut names = Names::default();
+        let reused = ConsumerId { cgroup: CgroupId(40), pid: Pid(7), start: Nanoseconds::ZERO };
+        names.name(reused, Pid(1), Comm::new("old"), false);
+        names.set_exe(Pid(7), Nanoseconds::ZERO, "/bin/old");
+        names.apply(&Lifecycle::Ended { consumer: reused });
+        names.name(reused, Pid(2), Comm::new("new"), false);
+        assert!(!names.has_ended(&reused));
+        assert_eq!(names.exe(&reused), None);
+        assert_eq!(&*names.consumer(&reused).unwrap().comm_text, "new");
+    }
+}
