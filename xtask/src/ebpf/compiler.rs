@@ -16,7 +16,7 @@ pub(super) struct Compiler {
     /// The folder that has its `lib`.
     pub(super) sysroot: PathBuf,
     /// The major version of its LLVM, for example `22`.
-    llvm: String,
+    pub(super) llvm: String,
 }
 
 impl Compiler {
@@ -31,12 +31,6 @@ impl Compiler {
         let llvm = field(&about, "LLVM version").and_then(|version| version.split('.').next());
         let llvm = llvm.context("`rustc -vV` gives no version of LLVM")?.to_owned();
         Ok(Self { version, sysroot: answer(&["--print", "sysroot"])?.into(), llvm })
-    }
-
-    /// Where the LLVM that it loads can be: in its own folder (rustup), or in that of Debian's package for LLVM.
-    pub(super) fn library_directories(&self) -> [PathBuf; 2] {
-        let lib = self.sysroot.join("lib");
-        [lib.clone(), lib.join(format!("llvm-{}", self.llvm)).join("lib")]
     }
 
     /// Whether rustup manages it: those lie in a folder `toolchains`.

@@ -4,10 +4,10 @@ mod compiler;
 mod environment;
 mod library_source;
 mod linker;
+mod llvm;
 mod target;
 
 use std::env;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -89,7 +89,7 @@ fn cargo(subcommand: &str, target: &Target) -> Result<Command> {
         // build-std is not stable, and this is the compiler's own way to allow it.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags(target, &linker)?)
-        .env("LD_LIBRARY_PATH", with_compiler_libraries(&compiler)?)
+        .env("LD_LIBRARY_PATH", llvm::library_path(&compiler)?)
         // One module and no LTO by rustc: the linker joins and optimises all of it, and the BTF needs full debuginfo.
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .env("CARGO_PROFILE_RELEASE_LTO", "false")
@@ -114,15 +114,4 @@ fn rustflags(target: &Target, linker: &Path) -> Result<String> {
         write!(flags, "\x1f{flag}").context("writing to a string")?;
     }
     Ok(flags)
-}
-
-/// bpf-linker 0.10 loads the compiler's LLVM from the library path.
-fn with_compiler_libraries(compiler: &Compiler) -> Result<OsString> {
-    let given = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let paths = compiler
-        .library_directories()
-        .into_iter()
-        .filter(|path| path.is_dir())
-        .chain(env::split_paths(&given).filter(|path| !path.as_os_str().is_empty()));
-    env::join_paths(paths).context("a folder in LD_LIBRARY_PATH has a colon in its name")
 }

@@ -68,6 +68,12 @@ fn check_sources(options: &Options, report: &mut Report) {
         fmt.args(["fmt", "--all", "--check"]);
         report.add_check("fmt", step::component_check("rustfmt", &mut fmt));
     }
+    // The agent's build script builds it too, but shows nothing of what it does.
+    say("building the kernel object");
+    if let Err(error) = ebpf::build(ebpf::Object::Agent, &ebpf::Target::host()) {
+        say(format_args!("{error:#}"));
+        report.add_failure("the kernel object does not build");
+    }
     if options.wants("clippy") {
         let mut clippy = agent::cargo();
         clippy.args(["clippy", "--all-targets", "--", "-D", "warnings"]);
