@@ -197,3 +197,41 @@ fn not_negative(text: &str) -> Result<f64, String> {
 fn number(text: &str, allowed: impl Fn(f64) -> bool) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite() && allowed(*value))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<MeterSimArgs, clap::Error> {
+        let command = MeterSimArgs::augment_args(Command::new("meter-sim").no_binary_name(true));
+        MeterSimArgs::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+
+    #[test]
+    fn without_arguments_it_is_a_deployed_meter() {
+        let settings = settings(&parse(&[]).unwrap()).unwrap();
+        assert!(matches!(settings.protocol, Protocol::V1));
+        assert_eq!((settings.board.channels, settings.interval), (6, Nanoseconds::SECOND));
+    }
+
+    #[test]
+    fn the_examples_of_the_help_are_right() {
+        let help = MeterSimArgs::augment_args(Command::new("meter-sim")).render_help().to_string();
+        let examples = help.lines().filter_map(|line| line.trim().strip_prefix("prony meter-sim ")).collect::<Vec<_>>();
+        assert_eq!(examples.len(), 3);
+        for example in examples {
+            parse(&example.split_whitespace().collect::<Vec<_>>()).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for arguments in ["--loss 1.5", "--volts 0", "--channels 13", "--noise NaN", "--trace a.csv --idle-watts 1"] {
+            assert!(parse(&arguments.split(' ').collect::<Vec<_>>()).is_err(), "{arguments}");
+        }
+        let v1_with_key = settings(&parse(&["--push-to", "127.0.0.1:1"]).unwrap());
+        assert!(v1_with_key.unwrap_err().to_string().contains("--protocol v2"));
+    }
+}

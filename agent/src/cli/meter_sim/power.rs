@@ -62,7 +62,7 @@ impl CpuLoad {
     }
 }
 
-/// The first line of `/proc/stat` (proc_stat(5)): clock ticks of all processors together.
+/// The first line of `/proc/stat` (man 5 `proc_stat`): clock ticks of all processors together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CpuTicks {
     busy: u64,

@@ -24,6 +24,7 @@ struct Subscription {
     channels: Vec<u32>,
     interval: Nanoseconds,
     sequence: u64,
+    since_us: u64,
     due: Nanoseconds,
     /// `None` for the configured push, which lasts.
     expires: Option<Nanoseconds>,
@@ -35,28 +36,29 @@ pub(super) struct Subscriptions {
     device: String,
     key: Option<Key>,
     push: Option<(SocketAddr, Nanoseconds)>,
-    subscriptions: Vec<Subscription>,
+    active: Vec<Subscription>,
 }
 
 impl Subscriptions {
     /// Those of a meter after boot: the configured push and no other.
     pub(super) fn new(device: String, key: Option<Key>, push: Option<(SocketAddr, Nanoseconds)>) -> Self {
-        let mut subscriptions = Self { device, key, push, subscriptions: Vec::new() };
+        let mut subscriptions = Self { device, key, push, active: Vec::new() };
         subscriptions.reboot(Nanoseconds::ZERO);
         subscriptions
     }
 
     /// Forgets all but the configured push.
     pub(super) fn reboot(&mut self, now: Nanoseconds) {
-        self.subscriptions.clear();
+        self.active.clear();
         if let Some((to, interval)) = self.push {
             let channels = Vec::new();
-            self.subscriptions.push(Subscription {
+            self.active.push(Subscription {
                 to,
                 nonce: 0,
                 channels,
                 interval,
                 sequence: 0,
+                since_us: 0,
                 due: now,
                 expires: None,
             });
@@ -77,58 +79,57 @@ impl Subscriptions {
             return None;
         }
         let fresh = self.key.is_none() || is_fresh(&request, board);
-        let known = self.subscriptions.iter().position(|known| known.nonce == request.nonce);
+        let known = self.active.iter().position(|known| known.nonce == request.nonce);
         match (request.action(), known) {
             (v2::Action::Unspecified, _) => None,
             (v2::Action::Unsubscribe, known) => {
                 if let Some(known) = known.filter(|_| fresh) {
-                    self.subscriptions.remove(known);
+                    self.active.remove(known);
                 }
                 None
             }
             (v2::Action::Subscribe, Some(known)) if fresh => {
-                let asked = subscription(now, from, &request);
-                let renewed = &mut self.subscriptions[known];
-                *renewed = Subscription { sequence: renewed.sequence, due: renewed.due, ..asked };
+                let asked = subscription(now, from, &request, board);
+                let renewed = &mut self.active[known];
+                *renewed =
+                    Subscription { sequence: renewed.sequence, since_us: renewed.since_us, due: renewed.due, ..asked };
                 None
             }
-            (v2::Action::Subscribe, None) if fresh && self.subscriptions.len() < MOST_SUBSCRIPTIONS => {
-                self.subscriptions.push(subscription(now, from, &request));
+            (v2::Action::Subscribe, None) if fresh && self.active.len() < MOST_SUBSCRIPTIONS => {
+                self.active.push(subscription(now, from, &request, board));
                 None
             }
-            // A poll; or a subscription that is not (yet) granted.
-            _ => {
-                let mut once = subscription(now, from, &request);
-                Some(self.report(&mut once, board))
-            }
+            // A poll; or a subscription that is not (yet) granted. Such answers are not numbered.
+            _ => Some(self.report(&subscription(now, from, &request, board), board)),
         }
     }
 
     /// What is to be sent now.
     pub(super) fn due(&mut self, now: Nanoseconds, board: &Board) -> Vec<Datagram> {
-        self.subscriptions.retain(|subscription| subscription.expires.is_none_or(|expires| now < expires));
-        let mut subscriptions = std::mem::take(&mut self.subscriptions);
+        self.active.retain(|subscription| subscription.expires.is_none_or(|expires| now < expires));
+        let mut active = std::mem::take(&mut self.active);
         let mut datagrams = Vec::new();
-        for subscription in subscriptions.iter_mut().filter(|subscription| subscription.due <= now) {
+        for subscription in active.iter_mut().filter(|subscription| subscription.due <= now) {
+            subscription.sequence += 1;
             datagrams.push(self.report(subscription, board));
             subscription.due += subscription.interval;
         }
-        self.subscriptions = subscriptions;
+        self.active = active;
         datagrams
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.subscriptions.len()
+        self.active.len()
     }
 
-    fn report(&self, subscription: &mut Subscription, board: &Board) -> Datagram {
-        subscription.sequence += 1;
+    fn report(&self, subscription: &Subscription, board: &Board) -> Datagram {
         let wanted = |number: &u32| subscription.channels.is_empty() || subscription.channels.contains(number);
         let report = v2::Report {
             device: self.device.clone(),
             boot_id: board.boot_id(),
             sequence: subscription.sequence,
+            numbered_since_us: subscription.since_us,
             uptime_us: board.uptime_micros(),
             nonce: subscription.nonce,
             channels: (1..=board.channels()).filter(wanted).filter_map(|number| channel(board, number)).collect(),
@@ -137,7 +138,7 @@ impl Subscriptions {
     }
 }
 
-fn subscription(now: Nanoseconds, from: SocketAddr, request: &v2::Request) -> Subscription {
+fn subscription(now: Nanoseconds, from: SocketAddr, request: &v2::Request, board: &Board) -> Subscription {
     let or = |value: u32, default: u32| u64::from(if value == 0 { default } else { value });
     let lease = or(request.lease_s, 30).clamp(5, 300);
     Subscription {
@@ -146,6 +147,7 @@ fn subscription(now: Nanoseconds, from: SocketAddr, request: &v2::Request) -> Su
         channels: request.channels.clone(),
         interval: Nanoseconds::from_millis(or(request.interval_ms, 1_000).clamp(10, 60_000)),
         sequence: 0,
+        since_us: board.uptime_micros(),
         due: now,
         expires: Some(now + Nanoseconds::from_millis(lease * 1_000)),
     }

@@ -223,7 +223,7 @@ fn of_previous_boot(
 ) -> bool {
     previous.is_some_and(|(previous, until)| {
         let delay = previous.clock.delay(arrival, sample.uptime);
-        let late = -(CLOCK_TOLERANCE.0 as i64)..=LONGEST_DELAY.0 as i64;
+        let late = -CLOCK_TOLERANCE.0.cast_signed()..=LONGEST_DELAY.0.cast_signed();
         arrival < *until && late.contains(&delay) && delay.abs() < track.clock.delay(arrival, sample.uptime).abs()
     })
 }

@@ -32,8 +32,10 @@ pub struct Report {
     pub device: String,
     /// Which boot of the meter; larger with each.
     pub boot_id: u64,
-    /// The number of this report, from 1.
+    /// The number of this report in its subscription, from 1; 0 if it answers a single request.
     pub sequence: u64,
+    /// The uptime at which that numbering began.
+    pub numbered_since: Nanoseconds,
     /// Time since the meter booted.
     pub uptime: Nanoseconds,
     /// The subscription that it belongs to; 0 for none.
@@ -83,18 +85,19 @@ pub enum DecodeError {
 /// Reads a report.
 pub fn decode_report(datagram: &[u8], key: Option<&Key>) -> Result<Report, DecodeError> {
     let payload = frame::open(Kind::Report, datagram, key)?;
-    let v2::Report { device, boot_id, sequence, uptime_us, nonce, channels } =
+    let v2::Report { device, boot_id, sequence, uptime_us, nonce, channels, numbered_since_us } =
         v2::Report::decode(payload).map_err(|error| DecodeError::NotAMessage(error.to_string()))?;
     within("device's length", device.len() as u64, 1, LONGEST_DEVICE as u64)?;
     within("boot_id", boot_id, 1, u64::MAX)?;
-    within("sequence", sequence, 1, u64::MAX)?;
     within("uptime_us", uptime_us, 0, LONGEST_UPTIME.0 / 1_000)?;
+    within("numbered_since_us", numbered_since_us, 0, uptime_us)?;
     within("number of channels", channels.len() as u64, 0, MOST_CHANNELS as u64)?;
     let channels = channels.into_iter().map(|channel| decode_channel(&channel)).collect::<Result<Vec<_>, _>>()?;
     if let Some(twice) = first_duplicate(&channels) {
         return Err(DecodeError::OutOfRange { field: "channel", value: format!("{twice} twice") });
     }
-    Ok(Report { device, boot_id, sequence, uptime: Nanoseconds(uptime_us * 1_000), nonce, channels })
+    let numbered_since = Nanoseconds(numbered_since_us * 1_000);
+    Ok(Report { device, boot_id, sequence, numbered_since, uptime: Nanoseconds(uptime_us * 1_000), nonce, channels })
 }
 
 fn decode_channel(channel: &v2::Channel) -> Result<Channel, DecodeError> {

@@ -35,7 +35,7 @@ impl Shunt {
         let parts = [
             RelativeUncertainty(self.gain_error / UNIFORM),
             RelativeUncertainty(offset / UNIFORM),
-            RelativeUncertainty(if saturated { SATURATED } else { 0.0 }),
+            of_saturation(if saturated { 1.0 } else { 0.0 }),
         ];
         combined(&parts)
     }
@@ -44,6 +44,11 @@ impl Shunt {
 /// Uncertainty of a voltage that is within ±`tolerance` of what was configured, and anywhere there.
 pub(crate) fn of_volts(tolerance: f64) -> RelativeUncertainty {
     RelativeUncertainty(tolerance / UNIFORM)
+}
+
+/// Uncertainty of energy that was counted at full scale for this share of its time.
+pub(crate) fn of_saturation(share: f64) -> RelativeUncertainty {
+    RelativeUncertainty(SATURATED * share.clamp(0.0, 1.0))
 }
 
 /// Uncertainty of a product of independent factors.

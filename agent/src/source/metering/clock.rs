@@ -84,7 +84,7 @@ mod tests {
             let mut clock = MeterClock::new(Timestamp(1_000 * SECOND), Nanoseconds::ZERO);
             for second in 1..3_600_u64 {
                 let uptime = Nanoseconds(second * SECOND);
-                let true_time = (second * SECOND).strict_add_signed(second as i64 * parts_per_million * 1_000);
+                let true_time = (second * SECOND).strict_add_signed(second.cast_signed() * parts_per_million * 1_000);
                 clock.observe(Timestamp(1_000 * SECOND + true_time), uptime);
                 let error = clock.at(uptime).0.abs_diff(1_000 * SECOND + true_time);
                 assert!(error <= 60 * 200 * 1_000, "{error} ns off after {second} s");
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_meter_may_have_booted_before_the_agents_time_began() {
         let clock = MeterClock::new(Timestamp(5 * SECOND), Nanoseconds(90 * SECOND));
-        assert_eq!(clock.boot(), -85 * SECOND as i64);
+        assert_eq!(clock.boot(), -85 * SECOND.cast_signed());
         assert_eq!(clock.at(Nanoseconds(91 * SECOND)), Timestamp(6 * SECOND));
         assert_eq!(clock.at(Nanoseconds::ZERO), Timestamp(0));
     }

@@ -2,11 +2,13 @@
 //! energy, and the telling of what came.
 
 mod accuracy;
+#[cfg(test)]
+pub(crate) mod books;
 mod clock;
 mod energy;
 mod telemetry;
 
-pub(crate) use accuracy::{Shunt, combined, of_volts};
+pub(crate) use accuracy::{Shunt, combined, of_saturation, of_volts};
 pub(crate) use clock::{MeterClock, boot_instant};
 pub(crate) use energy::ChargeEnergy;
 pub(crate) use telemetry::MeterTelemetry;

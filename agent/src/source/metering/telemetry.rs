@@ -58,6 +58,7 @@ pub(crate) struct MeterTelemetry {
     on_saturated: Notice,
     on_silence: Notice,
     on_unreachable: Notice,
+    on_no_reading: Notice,
 }
 
 impl MeterTelemetry {
@@ -78,6 +79,7 @@ impl MeterTelemetry {
             on_saturated: Notice::new("meter_saturated"),
             on_silence: Notice::new("meter_silent"),
             on_unreachable: Notice::new("meter_unreachable"),
+            on_no_reading: Notice::new("meter_channel_without_reading"),
         };
         telemetry.reboots.increment(0);
         telemetry.lost_seconds.increment(0);
@@ -145,6 +147,10 @@ impl MeterTelemetry {
 
     pub(crate) fn unreachable(&self, error: impl Display) {
         self.on_unreachable.warn(format_args!("{}: cannot reach the meter, trying again: {error}", self.source));
+    }
+
+    pub(crate) fn no_reading(&self, why: impl Display) {
+        self.on_no_reading.warn(format_args!("{}: {why}", self.source));
     }
 
     fn add_lost(&mut self, lost: Nanoseconds) {

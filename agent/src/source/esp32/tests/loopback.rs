@@ -11,15 +11,15 @@ use crate::cli::meter_sim::{
     BoardSettings, Impairments, PowerSource, PowerTrace, Protocol, Settings, Simulator, serve,
 };
 use crate::config::Esp32Config;
+use crate::source::metering::books::Books;
 use crate::source::{Provenance, SourceEnd};
 use crate::units::{Nanoseconds, Volts};
 
 use super::super::meters;
-use super::books::Books;
 use super::state::config;
 
 /// Far longer than anything here takes, so that no machine is too slow for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn readings_come_over_a_real_socket() {

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use prost::Message;
 
 use crate::source::metering::Outcome;
+use crate::source::metering::books::Books;
 use crate::units::{MilliampereSeconds, Volts};
 
-use super::books::Books;
 use super::state::{seconds, state};
 
 /// What the network does to one datagram: the delay of each of its copies, in milliseconds.
@@ -43,7 +43,7 @@ proptest! {
             }
         }
         let newest = arrivals.iter().map(|arrival| arrival.1.charge).fold(0.0, f64::max);
-        prop_assert_eq!(accepted.last().copied().unwrap_or(0.0), newest);
+        prop_assert_eq!(accepted.last().copied().unwrap_or(0.0).to_bits(), newest.to_bits());
         let energy = |charge: f64| MilliampereSeconds(charge) * Volts(5.0);
         let expected = energy(newest).saturating_sub(energy(accepted.first().copied().unwrap_or(0.0)));
         prop_assert_eq!(books.energy, expected);

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::cli::meter_sim::{BoardSettings, Impairments, PowerTrace, Protocol, Settings, Simulator};
 use crate::clock::Timestamp;
 use crate::source::metering::Outcome;
+use crate::source::metering::books::Books;
 use crate::units::{Microjoules, MilliampereSeconds, Nanoseconds, Volts};
 
 use super::super::wire::{decode, encode_request};
 use super::super::{Action, Change, Heard, Subscription};
-use super::books::Books;
 use super::state::state;
 
 const VOLTS: Volts = Volts(5.0);

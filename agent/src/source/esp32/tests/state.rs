@@ -6,11 +6,11 @@ use prost::Message;
 use crate::clock::Timestamp;
 use crate::config::Esp32Config;
 use crate::source::metering::Outcome;
+use crate::source::metering::books::Books;
 use crate::source::{Measure, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, Volts};
 
 use super::super::{Change, ChannelState, Heard};
-use super::books::Books;
 
 pub(super) fn config() -> Esp32Config {
     Esp32Config {

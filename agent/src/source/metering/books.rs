@@ -6,14 +6,14 @@ use crate::units::Microjoules;
 
 /// The energy between the first reading and the last.
 #[derive(Debug, Default)]
-pub(super) struct Books {
+pub(crate) struct Books {
     last: Option<(u32, Microjoules, Timestamp)>,
-    pub(super) energy: Microjoules,
+    pub(crate) energy: Microjoules,
 }
 
 impl Books {
     /// Within an epoch, the difference counts; of a new one, all of it.
-    pub(super) fn add(&mut self, reading: &Reading) {
+    pub(crate) fn add(&mut self, reading: &Reading) {
         let Measure::Energy(counter) = reading.measure else { panic!("a meter counts energy") };
         if let Some((epoch, total, at)) = self.last {
             assert!(reading.at >= at, "time goes back: {reading:?}");
