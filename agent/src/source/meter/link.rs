@@ -235,14 +235,14 @@ impl MeterLink {
         };
         let mut freshness = if device.key.is_some() { Freshness::Replayable } else { Freshness::Unauthenticated };
         if let Role::Subscriber { subscription, .. } = &mut self.role {
-            // A report of an earlier subscription of ours that is still running, or one sent again by somebody.
-            if report.nonce != subscription.nonce() {
+            if report.nonce == subscription.nonce() {
+                if subscription.is_unanswered() {
+                    freshness = Freshness::Certain;
+                }
+                subscription.heard(arrival, report.sequence);
+            } else if !subscription.is_previous(report.nonce) {
                 return device.telemetry.datagram(Outcome::Foreign);
             }
-            if subscription.is_unanswered() {
-                freshness = Freshness::Certain;
-            }
-            subscription.heard(arrival, report.sequence);
         }
         device.hear(arrival, &report, freshness, deliver);
     }

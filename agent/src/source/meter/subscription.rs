@@ -30,6 +30,8 @@ pub(super) enum Action {
 #[derive(Debug)]
 pub(super) struct Subscription {
     nonce: u64,
+    /// The nonce before, under which the meter may still be sending until that lease ends.
+    previous: Option<u64>,
     /// Whether a report has come under this nonce.
     answered: bool,
     /// Whether the meter has granted it: a numbered report has come.
@@ -41,11 +43,16 @@ pub(super) struct Subscription {
 
 impl Subscription {
     pub(super) fn new(nonce: u64) -> Self {
-        Self { nonce, answered: false, granted: false, heard: None, asked: None, backoff: SILENCE }
+        Self { nonce, previous: None, answered: false, granted: false, heard: None, asked: None, backoff: SILENCE }
     }
 
     pub(super) fn nonce(&self) -> u64 {
         self.nonce
+    }
+
+    /// Whether a report under this nonce is ours, though not of this subscription.
+    pub(super) fn is_previous(&self, nonce: u64) -> bool {
+        self.previous == Some(nonce)
     }
 
     /// Whether no report has come under this nonce: what comes first cannot be a replay.
@@ -82,7 +89,7 @@ impl Subscription {
     pub(super) fn asking(&mut self, now: Timestamp, draw: impl FnOnce() -> u64) {
         if self.asked.is_some() && self.heard.is_none_or(|heard| now.since(heard) >= SILENCE) {
             if self.answered {
-                *self = Self { nonce: draw(), answered: false, granted: false, ..*self };
+                *self = Self { nonce: draw(), previous: Some(self.nonce), answered: false, granted: false, ..*self };
             } else {
                 self.backoff = Nanoseconds(self.backoff.0 * 2).min(LONGEST_BACKOFF);
             }

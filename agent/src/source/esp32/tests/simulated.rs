@@ -48,7 +48,7 @@ struct Run {
     requests: usize,
     /// When each boot was over, and its counter then began from zero.
     booted: BTreeMap<u64, Nanoseconds>,
-    /// The largest charge of each boot that arrived at all.
+    /// The largest charge of each boot that arrived before anything of the next boot did.
     arrived: BTreeMap<u64, MilliampereSeconds>,
 }
 
@@ -71,8 +71,10 @@ fn ten_minutes(seed: u64, reboots: &[Nanoseconds]) -> Run {
         for datagram in arrived {
             let sample = decode(&datagram.bytes).unwrap();
             let (boot, taken) = taken[&(sample.uptime.0 / 1_000, sample.charge.0.to_bits())];
-            let largest = run.arrived.entry(boot).or_default();
-            *largest = if sample.charge > *largest { sample.charge } else { *largest };
+            if run.arrived.keys().all(|&heard| heard <= boot) {
+                let largest = run.arrived.entry(boot).or_default();
+                *largest = if sample.charge > *largest { sample.charge } else { *largest };
+            }
 
             subscription.heard(host);
             let Heard { outcome, reading, change, .. } = state.datagram(host, &datagram.bytes);
