@@ -175,12 +175,8 @@ pub const SWITCH_COST: OwnMetric = OwnMetric {
 };
 
 /// Windows closed.
-pub const WINDOWS: OwnMetric = OwnMetric {
-    name: "prony_windows_total",
-    kind: Kind::Counter,
-    labels: &[],
-    help: "Windows closed.",
-};
+pub const WINDOWS: OwnMetric =
+    OwnMetric { name: "prony_windows_total", kind: Kind::Counter, labels: &[], help: "Windows closed." };
 
 /// Windows that were joined with the next one because the agent came too late.
 pub const WINDOWS_MISSED: OwnMetric = OwnMetric {
@@ -223,7 +219,8 @@ pub const STEAL_SHARE: OwnMetric = OwnMetric {
 };
 
 /// All of them, in the order of the documentation.
-pub const ALL: &[OwnMetric] = &[PROBLEMS,
+pub const ALL: &[OwnMetric] = &[
+    PROBLEMS,
     SCRAPES,
     RENDER_SECONDS,
     GRPC_SUBSCRIBERS,
@@ -234,7 +231,20 @@ pub const ALL: &[OwnMetric] = &[PROBLEMS,
     METER_REBOOTS,
     METER_LOST_SECONDS,
     METER_REPORTS_LOST,
-    METER_SATURATED, KERNEL_ATTACHMENT, SWITCHES, OVERFLOWS, EVENTS_LOST, SLOTS_USED, SWITCH_COST, WINDOWS, WINDOWS_MISSED, WINDOW_SECONDS, WINDOW_CLOSE_SECONDS, INTERRUPT_SHARE, STEAL_SHARE];
+    METER_SATURATED,
+    KERNEL_ATTACHMENT,
+    SWITCHES,
+    OVERFLOWS,
+    EVENTS_LOST,
+    SLOTS_USED,
+    SWITCH_COST,
+    WINDOWS,
+    WINDOWS_MISSED,
+    WINDOW_SECONDS,
+    WINDOW_CLOSE_SECONDS,
+    INTERRUPT_SHARE,
+    STEAL_SHARE,
+];
 
 /// Makes the recorder that all own telemetry goes to, for the whole process. Every series carries `node_name`. To be
 /// called once, before the parts of the agent start; a second call is an error.

@@ -6,7 +6,7 @@ use crate::source::Reading;
 
 /// A message to the thread that closes windows.
 #[derive(Debug)]
-pub enum Message {
+pub(super) enum Message {
     /// A source that runs on its own has measured something.
     Readings(Vec<Reading>),
     /// An exporter wants a picture.

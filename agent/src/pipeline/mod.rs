@@ -55,14 +55,13 @@ pub async fn run(
     let (sender, messages) = mpsc::channel();
     let (announce, closed) = watch::channel(Generation::default());
     let requests = sender.clone();
-    let snapshots = SnapshotHandle::new(closed, move |request| {
-        requests.send(Message::Snapshot(request)).map_err(|_| Stopped)
-    });
+    let snapshots =
+        SnapshotHandle::new(closed, move |request| requests.send(Message::Snapshot(request)).map_err(|_| Stopped));
 
     let mut listeners = JoinSet::new();
     if config.prometheus.enabled {
         let server = prometheus::Server::bind(&config.prometheus).await?;
-        info!("metrics at http://{}/metrics", server.local_addr());
+        info!("metrics at http://{}/metrics", server.local_addr()?);
         listeners.spawn(server.run(snapshots.clone(), recorder, shutdown.clone()));
     }
     if config.grpc.enabled {
@@ -96,9 +95,7 @@ pub async fn run(
 }
 
 fn node_name(config: &Config) -> String {
-    config.node_name.clone().unwrap_or_else(|| {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
-    })
+    config.node_name.clone().unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
 fn start_windows(
@@ -159,4 +156,3 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         warn!("{key} has changed and takes effect when the agent is started anew");
     }
 }
-

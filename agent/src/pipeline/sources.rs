@@ -11,17 +11,15 @@ use crate::clock::Timestamp;
 use crate::config::{HwmonConfig, SourceConfig};
 use crate::host::HostRoots;
 use crate::notice::Notice;
-use crate::source::esp32::{Esp32Meter, RequestPacer};
 use crate::source::estimate::{Estimate, cpu_model};
 use crate::source::hwmon::Hwmon;
-use crate::source::meter::Meter;
-use crate::source::{Reading, SampledSource, SourceEnd, SourceId, rapl};
+use crate::source::{Reading, SampledSource, SourceEnd, SourceId, esp32, meter, rapl};
 use crate::units::Nanoseconds;
 
 use super::Deliver;
 
-/// How long after a failure a source is started again.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The longest pause between two looks at hwmon where there is no chip.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often RAPL is looked for again where it may still come (a module that is loaded later).
 const LOOK_AGAIN: Nanoseconds = Nanoseconds(30 * Nanoseconds::SECOND.0);
 
@@ -130,7 +128,7 @@ fn start_hwmon(config: &HwmonConfig, roots: &HostRoots, deliver: &Deliver, stop:
             let mut readings = Vec::new();
             hwmon.read(Timestamp::now(), &mut readings);
             // Without a chip there is nothing to do but to look for one now and then.
-            pause = if readings.is_empty() { (pause * 2).min(RETRY_AFTER) } else { interval };
+            pause = if readings.is_empty() { (pause * 2).min(LONGEST_PAUSE) } else { interval };
             if !readings.is_empty() {
                 deliver(readings);
             }
@@ -143,56 +141,29 @@ fn start_hwmon(config: &HwmonConfig, roots: &HostRoots, deliver: &Deliver, stop:
     found
 }
 
-/// Starts a task for every configured meter. Tells whether there is any.
+/// Starts a task for every configured meter. Meters wait for their network by themselves; what ends is wrong for good.
+/// Tells whether there is any.
 fn start_meters(config: &SourceConfig, runtime: &Handle, deliver: &Deliver, stop: &CancellationToken) -> bool {
-    let pacer = std::sync::Arc::new(RequestPacer::default());
-    for meter in config.esp32.clone() {
-        let (pacer, deliver, stop) = (std::sync::Arc::clone(&pacer), deliver.clone(), stop.clone());
-        runtime.spawn(keep_running(format!("esp32:{}/{}", meter.address, meter.channel), stop.clone(), move || {
-            let (deliver, stop) = (deliver.clone(), stop.clone());
-            let meter = Esp32Meter::new(meter.clone(), std::sync::Arc::clone(&pacer));
-            async move {
-                match meter {
-                    Ok(meter) => meter.run(move |reading| deliver(vec![reading]), stop).await,
-                    Err(end) => end,
+    let mut any = false;
+    let mut start = |run: Result<Running, SourceEnd>| match run {
+        Ok(run) => {
+            any = true;
+            runtime.spawn(async move {
+                if let end @ (SourceEnd::Fatal(_) | SourceEnd::Retry(_)) = run.await {
+                    tracing::error!("a meter is given up: {end}");
                 }
-            }
-        }));
+            });
+        }
+        Err(end) => tracing::error!("a meter is not used: {end}"),
+    };
+    let hand_over = |deliver: Deliver| move |reading| deliver(vec![reading]);
+    for meter in esp32::meters(&config.esp32) {
+        start(meter.map(|meter| Box::pin(meter.run(hand_over(deliver.clone()), stop.clone())) as Running));
     }
-    for meter in config.meter.clone() {
-        let (deliver, stop) = (deliver.clone(), stop.clone());
-        runtime.spawn(keep_running(format!("meter:{}/{}", meter.device, meter.channel), stop.clone(), move || {
-            let (deliver, stop) = (deliver.clone(), stop.clone());
-            let meter = Meter::new(meter.clone());
-            async move {
-                match meter {
-                    Ok(meter) => meter.run(move |reading| deliver(vec![reading]), stop).await,
-                    Err(end) => end,
-                }
-            }
-        }));
+    for link in meter::links(&config.meter) {
+        start(link.map(|link| Box::pin(link.run(hand_over(deliver.clone()), stop.clone())) as Running));
     }
-    !config.esp32.is_empty() || !config.meter.is_empty()
+    any
 }
 
-/// Starts a source again whenever it ends with `Retry`.
-async fn keep_running<Run: Future<Output = SourceEnd>>(
-    name: String,
-    stop: CancellationToken,
-    mut start: impl FnMut() -> Run,
-) {
-    let failing = Notice::new("meter_failing");
-    loop {
-        match start().await {
-            SourceEnd::Retry(reason) => failing.warn(format_args!("{name}: {reason}; trying again")),
-            SourceEnd::Fatal(reason) => {
-                tracing::error!("{name} is given up: {reason}");
-                return;
-            }
-            SourceEnd::Finished => return,
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(RETRY_AFTER)).await.is_none() {
-            return;
-        }
-    }
-}
+type Running = std::pin::Pin<Box<dyn Future<Output = SourceEnd> + Send>>;
