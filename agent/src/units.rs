@@ -20,6 +20,7 @@ macro_rules! integer_quantity {
             pub const ZERO: Self = Self(0);
 
             /// The difference, or zero where `other` is larger.
+            #[must_use]
             pub const fn saturating_sub(self, other: Self) -> Self {
                 Self(self.0.saturating_sub(other.0))
             }

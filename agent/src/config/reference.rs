@@ -67,7 +67,7 @@ mod tests {
     };
     use crate::units::{Volts, Watts};
 
-    const REWRITE: &str = "UPDATE_DOCS=1 cargo test -p prony --lib config::reference";
+    const REWRITE: &str = "PRONY_REGENERATE=1 cargo test -p prony --lib config::reference";
 
     /// A configuration in which every key is given. A key that is new in the schema has to be added here.
     fn full() -> Config {
@@ -184,7 +184,7 @@ mod tests {
     fn the_files_in_the_repository_are_current() {
         for (name, text) in [("deploy/prony.toml", example()), ("docs/configuration.md", markdown())] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
-            if std::env::var_os("UPDATE_DOCS").is_some() {
+            if std::env::var_os("PRONY_REGENERATE").is_some() {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(&path, &text).unwrap();
             }

@@ -53,7 +53,7 @@ fn decode(bytes: &[u8]) -> Option<Lifecycle> {
         }
         EVENT_CGROUP_MADE => {
             let event: CgroupEvent = plain(bytes)?;
-            let whole = (1..event.path.len() as i32).contains(&event.path_length);
+            let whole = usize::try_from(event.path_length).is_ok_and(|length| (1..event.path.len()).contains(&length));
             Some(Lifecycle::CgroupMade {
                 at: Timestamp(event.at_ns),
                 cgroup: CgroupId(event.cgroup),

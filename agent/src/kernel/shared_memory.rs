@@ -156,8 +156,9 @@ impl SlotMemory for SharedMemory {
             let state = self.arrays.cpus.element(place.cpu as usize);
             // SAFETY: `state` lies in the mapping, and the programs only read this field.
             unsafe {
-                write_volatile(&raw mut (*state).epoch, read_volatile(&raw const (*state).epoch).wrapping_add(1))
-            };
+                let epoch = read_volatile(&raw const (*state).epoch);
+                write_volatile(&raw mut (*state).epoch, epoch.wrapping_add(1));
+            }
         }
         fence(Ordering::SeqCst);
     }

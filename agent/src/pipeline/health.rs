@@ -53,11 +53,11 @@ impl Health {
         self.next = end + Nanoseconds::SECOND;
         gauge!(telemetry::WINDOW_SECONDS.name).set(length.seconds());
         gauge!(telemetry::WINDOW_CLOSE_SECONDS.name).set(std::mem::take(&mut self.longest_close).seconds());
-        self.kernel_side(activity);
+        Self::kernel_side(activity);
         self.foreign_time(end);
     }
 
-    fn kernel_side(&self, activity: &ActivitySide) {
+    fn kernel_side(activity: &ActivitySide) {
         let Some(state) = activity.state() else { return };
         counter!(telemetry::SWITCHES.name).absolute(state.counts.switches);
         counter!(telemetry::OVERFLOWS.name).absolute(state.counts.overflows);

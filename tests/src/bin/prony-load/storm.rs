@@ -35,7 +35,7 @@ pub(crate) fn run(rate: f64, seconds: f64, millis: f64, name: &str) -> Result<()
 }
 
 /// CPU time of all children that have been waited for: fields 16 and 17 of /proc/self/stat, in ticks of 10 ms
-/// (proc_pid_stat(5)); the kernel adds them up in nanoseconds before it cuts them to ticks.
+/// (`proc_pid_stat(5)`); the kernel adds them up in nanoseconds before it cuts them to ticks.
 fn children_cpu_seconds() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> =
