@@ -79,8 +79,8 @@ impl Attached {
 }
 
 fn yardstick(name: &'static str) -> Result<Attached> {
-    let path =
-        std::env::var("PRONY_YARDSTICK_OBJECT").context("PRONY_YARDSTICK_OBJECT names no object; use `cargo xtask bench switch`")?;
+    let path = std::env::var("PRONY_YARDSTICK_OBJECT")
+        .context("PRONY_YARDSTICK_OBJECT names no object; use `cargo xtask bench switch`")?;
     let mut object = Ebpf::load_file(path)?;
     let program: &mut BtfTracePoint = object.program_mut(name).context("no such program")?.try_into()?;
     program.load("sched_switch", &Btf::from_sys_fs()?)?;

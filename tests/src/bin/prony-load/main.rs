@@ -35,7 +35,9 @@ fn main() -> ExitCode {
             sleepers::run(count as usize, number(seconds)?, number(active)? as usize, number(period)?)
         }),
         ["sleep", seconds] => number(seconds).map(|seconds| std::thread::sleep(Duration::from_secs_f64(seconds))),
-        ["wake", seconds, period] => number(seconds).and_then(|seconds| number(period).map(|period| sleepers::wake(seconds, period))),
+        ["wake", seconds, period] => {
+            number(seconds).and_then(|seconds| number(period).map(|period| sleepers::wake(seconds, period)))
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
