@@ -12,6 +12,8 @@ pub(super) struct ProcessStat {
     pub(super) comm: Comm,
     pub(super) parent: Pid,
     pub(super) kernel_thread: bool,
+    /// Whether all of its threads have ended: it waits for its parent only.
+    pub(super) dead: bool,
     /// When it was started, on the boot clock, to one clock tick.
     pub(super) start: Nanoseconds,
 }
@@ -28,6 +30,8 @@ impl ProcessStat {
             comm: Comm::new(comm),
             parent: Pid(u32::try_from(field(4)?).ok()?),
             kernel_thread: field(9)? & PF_KTHREAD != 0,
+            // The state is the first thread's.
+            dead: matches!(fields.first(), Some(&("Z" | "X"))) && field(20)? <= 1,
             start: Nanoseconds(field(22)?.checked_mul(tick.0)?),
         })
     }
@@ -36,6 +40,11 @@ impl ProcessStat {
     pub(super) fn started_at(&self, start: Nanoseconds, tick: Nanoseconds) -> bool {
         start.is_zero() || start.0.abs_diff(self.start.0) <= 2 * tick.0
     }
+}
+
+/// The length of a clock tick.
+pub(super) fn clock_tick() -> Nanoseconds {
+    Nanoseconds(Nanoseconds::SECOND.0 / rustix::param::clock_ticks_per_second().max(1))
 }
 
 #[cfg(test)]
