@@ -38,7 +38,7 @@ impl LivingProcesses {
     /// What cannot be read may.
     pub fn may_run(&self, pid: Pid, start: Nanoseconds) -> bool {
         match self.read(pid) {
-            Ok(Some(stat)) => !stat.dead && stat.started_at(start, self.tick),
+            Ok(Some(now)) => !now.dead && now.started_at(start, self.tick),
             Ok(None) => true,
             Err(error) => error.kind() != io::ErrorKind::NotFound && error.raw_os_error() != Some(libc::ESRCH),
         }

@@ -28,8 +28,8 @@ fn overflow() -> Result<()> {
     let before = grpc::cpu_time(&runtime, agent.grpc_address())?;
     std::thread::sleep(Duration::from_secs(3));
     let after = grpc::cpu_time(&runtime, agent.grpc_address())?;
-    let wall = (after.at - before.at).as_secs_f64() * f64::from(after.cpus);
-    let counted = (after.counted - before.counted).as_secs_f64();
+    let wall = after.at.saturating_sub(before.at).as_secs_f64() * f64::from(after.cpus);
+    let counted = after.counted.saturating_sub(before.counted).as_secs_f64();
     assert!((counted / wall - 1.0).abs() < 0.01, "{counted} s counted in {wall} s of all CPUs");
 
     let samples = agent.samples()?;
