@@ -30,7 +30,7 @@ pub(crate) unsafe fn with_tasks<R: Reader>(leaving: *const u8, next: *const u8) 
         let (slot, others_until_ns) = if (*state).task == leaving as u64 {
             ((*state).slot, 0)
         } else {
-            unreported(state, &Task::<R>::new(leaving))
+            (unreported::<R>(state, leaving), read_volatile(&raw const (*state).window_ns))
         };
         let next_slot = slot_of(state, &Task::<R>::new(next));
         let switch_now = Switch { now_ns, leaving: slot, others_until_ns, next: next_slot, next_task: next as u64 };
@@ -42,16 +42,17 @@ pub(crate) unsafe fn with_tasks<R: Reader>(leaving: *const u8, next: *const u8) 
 /// Somebody else leaves than was seen to come: the kernel did not report a switch in between (seen on a 6.18 with
 /// patches of its own, some of ten thousand). Whoever leaves now has most likely had the CPU since shortly after; what
 /// earlier windows have already given to the one before stays with that one.
-#[inline(always)]
-unsafe fn unreported<R: Reader>(state: *mut CpuState, leaving: &Task<R>) -> (u32, u64) {
-    // SAFETY: `state` points into CPUS; the agent writes `window_ns` as a whole word.
-    let window_ns = unsafe {
+#[cold]
+#[inline(never)]
+unsafe fn unreported<R: Reader>(state: *mut CpuState, leaving: *const u8) -> u32 {
+    // SAFETY: `state` points into CPUS, and only this CPU writes this field; `leaving` is a task.
+    unsafe {
         if (*state).since_ns != 0 {
             (*state).unreported += 1;
         }
-        read_volatile(&raw const (*state).window_ns)
-    };
-    (slot_of(state, leaving), window_ns)
+        let leaving = Task::<R>::new(leaving);
+        if leaving.tid() == 0 { SLOT_IDLE } else { look_up::<R>(state, &leaving) }
+    }
 }
 
 #[inline(always)]
@@ -74,22 +75,30 @@ fn slot_of<R: Reader>(state: *mut CpuState, task: &Task<R>) -> u32 {
         }
         return entry.slot;
     }
-    let slot = look_up(task);
-    mark(state, slot);
-    if slot == SLOT_OVERFLOW {
-        // SAFETY: as above. Not remembered: a slot may be free the next time.
-        unsafe { (*state).overflows += 1 };
-    } else {
+    let slot = look_up_far::<R>(state, task.address());
+    if slot != SLOT_OVERFLOW {
+        // A task in overflow is not remembered: a slot may be free the next time.
         *entry = CacheEntry { css_set, start, tid, slot, generation, marked_in: epoch };
     }
     slot
 }
 
+/// [`look_up`] as a function of its own, so that the common way through a switch keeps its registers.
+///
+#[cold]
+#[inline(never)]
+fn look_up_far<R: Reader>(state: *mut CpuState, task: *const u8) -> u32 {
+    // SAFETY: the caller's task.
+    let task = unsafe { Task::<R>::new(task) };
+    look_up(state, &task)
+}
+
+/// The slot of a task, a new one if it has none, with a mark.
 #[inline(always)]
-fn look_up<R: Reader>(task: &Task<R>) -> u32 {
+fn look_up<R: Reader>(state: *mut CpuState, task: &Task<R>) -> u32 {
     let leader = task.leader();
     let key = ConsumerKey { cgroup: task.cgroup(), start: leader.start(), tgid: task.tgid(), padding: 0 };
-    find(&key).unwrap_or_else(|| {
+    let slot = find(&key).unwrap_or_else(|| {
         hand_out(&key, |info| {
             info.parent = leader.parent().tgid();
             info.comm = leader.comm();
@@ -97,7 +106,13 @@ fn look_up<R: Reader>(task: &Task<R>) -> u32 {
                 info.flags |= FLAG_KERNEL_THREAD;
             }
         })
-    })
+    });
+    mark(state, slot);
+    if slot == SLOT_OVERFLOW {
+        // SAFETY: `state` points into CPUS, and only this CPU writes this field.
+        unsafe { (*state).overflows += 1 };
+    }
+    slot
 }
 
 /// Without the kernel's layout (plain tracepoint): the leaving task is the current one, which the helpers describe; of
