@@ -18,9 +18,9 @@ mod agent;
 mod books;
 mod cgroup;
 mod fake_rapl;
+pub mod fuzz;
 mod guard;
 mod http;
-
 mod network;
 mod running;
 mod samples;

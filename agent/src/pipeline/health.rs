@@ -66,6 +66,7 @@ impl Health {
         let Some(state) = activity.state() else { return };
         counter!(telemetry::SWITCHES.name).absolute(state.counts.switches);
         counter!(telemetry::OVERFLOWS.name).absolute(state.counts.overflows);
+        counter!(telemetry::UNREPORTED.name).absolute(state.counts.unreported);
         counter!(telemetry::EVENTS_LOST.name).absolute(state.counts.lost_events);
         if std::mem::replace(&mut self.overflows, state.counts.overflows) < state.counts.overflows {
             NO_SLOTS.warn(format_args!(

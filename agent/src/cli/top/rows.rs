@@ -89,7 +89,7 @@ fn row(entry: &Entry, zones: &ZoneGroup) -> Row {
     };
     Row {
         watts: zones.members.iter().filter_map(|&zone| entry.power.get(zone)).sum(),
-        joules: zones.members.iter().map(|&zone| microjoules(&entry.totals, zone)).sum::<u64>() as f64 / 1e6,
+        joules: zones.members.iter().map(|&zone| microjoules(&entry.totals, zone) as f64 / 1e6).sum(),
         cpu_percent: entry.cpu.map(|share| share * 100.0),
         pid,
         name: printable(&name),
