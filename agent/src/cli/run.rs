@@ -23,7 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   sudo prony run
   sudo prony run --config prony.toml --window 10ms
-  sudo prony run --metrics-listen 0.0.0.0:9190 --log-format json
+  sudo prony run --metrics-listen 127.0.0.1:9290 --log-format json
   prony run --sysfs /host/sys --procfs /host/proc --node-name \"$NODE_NAME\"
 
 Signals:
@@ -43,7 +43,7 @@ pub struct RunArgs {
     /// Form of the agent's own messages (on standard error)
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     log_format: LogFormat,
-    /// Log details; twice: everything
+    /// Log details; given twice, log everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -54,25 +54,25 @@ pub struct ConfigArgs {
     /// Configuration file [default: /etc/prony/prony.toml if it is there]
     #[arg(long, env = config::CONFIG_VARIABLE, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to serve Prometheus metrics, for example 127.0.0.1:9190
+    /// Where to serve Prometheus metrics [default: 127.0.0.1:9190]
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
-    /// Where to serve gRPC, for example 127.0.0.1:9191
+    /// Where to serve gRPC [default: 127.0.0.1:9191]
     #[arg(long, value_name = "ADDR")]
     grpc_listen: Option<String>,
-    /// Where sysfs is mounted
+    /// Where sysfs is mounted [default: /sys]
     #[arg(long, value_name = "DIR")]
     sysfs: Option<String>,
-    /// Where procfs is mounted
+    /// Where procfs is mounted [default: /proc]
     #[arg(long, value_name = "DIR")]
     procfs: Option<String>,
-    /// Where the cgroup v2 hierarchy is mounted
+    /// Where the cgroup v2 hierarchy is mounted [default: found in /proc/self/mountinfo]
     #[arg(long, value_name = "DIR")]
     cgroupfs: Option<String>,
-    /// Length of a window, 1ms to 10s
+    /// Length of a window, 1ms to 10s [default: 100ms]
     #[arg(long, value_name = "DURATION")]
     window: Option<String>,
-    /// Name of this node in every output
+    /// Name of this node in every output [default: the host name]
     #[arg(long, value_name = "NAME")]
     node_name: Option<String>,
 }
@@ -104,8 +104,10 @@ impl ConfigArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Loaded { config, warnings, file } = args.config.load()?;
     logging::start(args.log_format, args.verbose)?;
-    let file = file.map_or_else(|| format!("none (no {})", config::DEFAULT_FILE), |file| file.display().to_string());
-    tracing::info!("configuration file: {file}");
+    match file {
+        Some(file) => tracing::info!("configuration: {}", file.display()),
+        None => tracing::info!("configuration: the defaults ({} is not there)", config::DEFAULT_FILE),
+    }
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -57,7 +57,11 @@ impl Sources {
         let estimate = config.estimate.enabled.unwrap_or(!measured).then(|| {
             let estimate = Estimate::new(&config.estimate, &cpu_model(roots), topology);
             if !measured {
-                warn!("nothing measures power here: {}; every figure is labelled as estimated", estimate.describe());
+                warn!(
+                    "nothing measures power here, so it is estimated from CPU time and labelled so: {} (connect a meter, \
+                     or set source.estimate.tdp to what the processor's data sheet says)",
+                    estimate.describe()
+                );
             }
             estimate
         });
