@@ -11,13 +11,13 @@ use crate::config::{self, Config, ConfigErrors, Loaded, Override};
 use crate::pipeline;
 
 use super::logging::{self, LogFormat};
-use super::signals::{Signals, attend};
+use super::signals::{Patience, Signals, attend};
 
 /// Threads for the listeners and meters; the pipeline decides for itself where it runs.
 const WORKERS: usize = 2;
 
-/// How long the agent has to end in order, so that it is gone 5 s after the signal.
-const GRACE: Duration = Duration::from_millis(4_500);
+/// The agent is gone 5 s after the signal, in order or not.
+const PATIENCE: Patience = Patience { grace: Duration::from_millis(4_500), same_wish: Duration::from_millis(200) };
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,10 +104,9 @@ impl ConfigArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Loaded { config, warnings, file } = args.config.load()?;
     logging::start(args.log_format, args.verbose)?;
-    match file {
-        Some(file) => tracing::info!("configuration: {}", file.display()),
-        None => tracing::info!("configuration: the defaults ({} is not there)", config::DEFAULT_FILE),
-    }
+    let origin =
+        file.map_or_else(|| format!("the defaults (no {})", config::DEFAULT_FILE), |file| file.display().to_string());
+    tracing::info!("configuration: {origin}");
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -123,7 +122,7 @@ async fn serve(config: Config, args: &ConfigArgs) -> anyhow::Result<()> {
     let (sender, receiver) = watch::channel(config.clone());
     // On a task of its own, so that a pipeline that does not yield cannot hold up the signals.
     let agent = tokio::spawn(pipeline::run(config, receiver, shutdown.clone()));
-    attend(async || signals.next().await, agent, || reload(args, &sender), &shutdown, GRACE).await??
+    attend(async || signals.next().await, agent, || reload(args, &sender), &shutdown, PATIENCE).await??
 }
 
 /// Reads the configuration anew. With errors in it, the old one stays.

@@ -60,9 +60,10 @@ fn summary(out: &mut String, report: &Report, column: usize, style: Style) {
         let _ = write!(out, "{:width$}{name:column$}  ", "", width = INDENT + style.mark_width() + 1);
         wrapped(out, &what, indent, style.width);
     }
-    let verdict = match report.ok {
-        true => "Ready: start the agent with 'prony run'.",
-        false => "Not ready: what it cannot do without is marked above.",
+    let verdict = if report.ok {
+        "Ready: start the agent with 'prony run'."
+    } else {
+        "Not ready: what the agent cannot do without is marked above."
     };
     let _ = write!(out, "\n{verdict}\n");
 }
