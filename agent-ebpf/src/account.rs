@@ -16,31 +16,61 @@ pub(crate) fn this_cpu() -> Option<*mut CpuState> {
     CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
 }
 
-/// Ends the time slice of `leaving`, which began at the CPU's last switch, and begins that of `next`.
+/// One context switch.
+pub(crate) struct Switch {
+    /// When, nanoseconds.
+    pub(crate) now_ns: u64,
+    /// Who leaves the CPU.
+    pub(crate) leaving: u32,
+    /// Until when the slice was somebody else's than who leaves, nanoseconds; 0 where it is all of one.
+    pub(crate) others_until_ns: u64,
+    /// Who comes.
+    pub(crate) next: u32,
+    /// The address of the task that comes; 0 where it is not known.
+    pub(crate) next_task: u64,
+}
+
+/// Ends the time slice that began at the CPU's last switch, and begins the next.
 ///
 /// The agent may read at any moment: `sequence` is odd meanwhile.
 ///
 /// # Safety
 /// `state` is the state of the CPU that this runs on, with interrupts off (as in `sched_switch`).
 #[inline(always)]
-pub(crate) unsafe fn switch(state: *mut CpuState, now_ns: u64, leaving: u32, next: u32) {
+pub(crate) unsafe fn switch(state: *mut CpuState, switch: &Switch) {
     // SAFETY: `state` points into CPUS, and no other CPU writes to it.
     unsafe {
         let sequence = read_volatile(&raw const (*state).sequence);
         write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(1));
-        let since = read_volatile(&raw const (*state).since_ns);
-        if since != 0 && now_ns > since {
-            let length = now_ns - since;
-            if leaving == SLOT_IDLE {
-                let idle = read_volatile(&raw const (*state).idle_ns);
-                write_volatile(&raw mut (*state).idle_ns, idle + length);
-            } else {
-                charge(state, leaving, length);
+        let mut since = read_volatile(&raw const (*state).since_ns);
+        if since != 0 {
+            if switch.others_until_ns > since {
+                bill(state, read_volatile(&raw const (*state).slot), switch.others_until_ns - since);
+                since = switch.others_until_ns;
+            }
+            if switch.now_ns > since {
+                bill(state, switch.leaving, switch.now_ns - since);
             }
         }
-        write_volatile(&raw mut (*state).since_ns, now_ns);
-        write_volatile(&raw mut (*state).slot, next);
+        write_volatile(&raw mut (*state).since_ns, switch.now_ns);
+        write_volatile(&raw mut (*state).slot, switch.next);
+        write_volatile(&raw mut (*state).task, switch.next_task);
         write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(2));
+    }
+}
+
+/// # Safety
+/// As for [`switch`].
+#[inline(always)]
+unsafe fn bill(state: *mut CpuState, slot: u32, length_ns: u64) {
+    if slot == SLOT_IDLE {
+        // SAFETY: `state` points into CPUS, and no other CPU writes to it.
+        unsafe {
+            let idle = read_volatile(&raw const (*state).idle_ns);
+            write_volatile(&raw mut (*state).idle_ns, idle + length_ns);
+        }
+    } else {
+        charge(state, slot, length_ns);
     }
 }
 

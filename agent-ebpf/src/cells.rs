@@ -62,6 +62,8 @@ pub struct CpuState {
     pub since_ns: u64,
     /// Time of the idle task until `since_ns`.
     pub idle_ns: u64,
+    /// The address of the task that runs, to notice a switch that was not reported.
+    pub task: u64,
     /// Who runs.
     pub slot: u32,
     /// Index of the first cell of this CPU's shard. Written by the agent, before the programs are attached.
@@ -70,12 +72,18 @@ pub struct CpuState {
     pub epoch: u32,
     /// How often somebody was moved between cgroups. Written on whatever CPU that happens.
     pub generation: u32,
+    /// Fills the cache line: what follows is rarely touched.
+    pub padding: [u64; 2],
+    /// The beginning of the window (`CLOCK_MONOTONIC`, nanoseconds). Written by the agent, like `epoch`.
+    pub window_ns: u64,
+    /// How many switches the kernel did not report.
+    pub unreported: u64,
     /// How often a task went to the overflow slot.
     pub overflows: u64,
     /// How many events the ring had no room for.
     pub lost_events: u64,
     /// Fills the cache line.
-    pub padding: u64,
+    pub more_padding: [u64; 4],
     /// Who ran here lately.
     pub cache: [CacheEntry; CACHE_ENTRIES],
 }
@@ -100,5 +108,5 @@ const _: () = {
     assert!(size_of::<SlotInfo>() == 48);
     assert!(CACHE_ENTRIES.is_power_of_two());
     // A whole number of cache lines: CPUs never write to each other's.
-    assert!(size_of::<CpuState>() == 64 + 32 * CACHE_ENTRIES && CACHE_ENTRIES.is_multiple_of(2));
+    assert!(size_of::<CpuState>() == 128 + 32 * CACHE_ENTRIES && CACHE_ENTRIES.is_multiple_of(2));
 };

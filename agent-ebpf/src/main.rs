@@ -30,16 +30,16 @@ use crate::task::{Probing, Trusted};
 /// `sched_switch(preempt, prev, next, ...)` with typed arguments. Kernel 5.5 with BTF.
 #[btf_tracepoint(function = "sched_switch")]
 pub fn switch_tp_btf(context: BtfTracePointContext) -> i32 {
-    // SAFETY: the tracepoint's third argument is the task that runs next.
-    unsafe { switch::with_next::<Trusted>(context.arg(2)) };
+    // SAFETY: the tracepoint's second argument is the task that leaves, the third the one that comes.
+    unsafe { switch::with_tasks::<Trusted>(context.arg(1), context.arg(2)) };
     0
 }
 
 /// The same with untyped arguments. Kernel 4.17, and the kernel's BTF from a file.
 #[raw_tracepoint(tracepoint = "sched_switch")]
 pub fn switch_raw_tp(context: RawTracePointContext) -> i32 {
-    // SAFETY: the tracepoint's third argument is the task that runs next.
-    unsafe { switch::with_next::<Probing>(context.arg(2)) };
+    // SAFETY: the tracepoint's second argument is the task that leaves, the third the one that comes.
+    unsafe { switch::with_tasks::<Probing>(context.arg(1), context.arg(2)) };
     0
 }
 

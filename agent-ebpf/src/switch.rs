@@ -10,62 +10,95 @@ use aya_ebpf::helpers::{
 };
 use aya_ebpf::programs::TracePointContext;
 
-use crate::account::{mark, switch, this_cpu};
+use crate::account::{Switch, mark, switch, this_cpu};
 use crate::layout::{PF_KTHREAD, SWITCH_NEXT_PID};
 use crate::slots::{find, hand_out};
 use crate::task::{Reader, Task};
 
-/// With the task that comes next at hand (`tp_btf`, `raw_tp`): its slot is found now and published, so that the agent
-/// knows who runs even while nobody switches, and the leaving task's slot is known from the switch before.
+/// With both tasks at hand (`tp_btf`, `raw_tp`): the slot of the one that comes is found now and published, so that the
+/// agent knows who runs even while nobody switches, and the leaving task's slot is known from the switch before.
 ///
 /// # Safety
-/// `next` is the `task_struct` that the tracepoint names.
+/// `leaving` and `next` are the `task_struct`s that the tracepoint names.
 #[inline(always)]
-pub(crate) unsafe fn with_next<R: Reader>(next: *const u8) -> Option<()> {
+pub(crate) unsafe fn with_tasks<R: Reader>(leaving: *const u8, next: *const u8) -> Option<()> {
     // SAFETY: a helper without arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now_ns = unsafe { bpf_ktime_get_ns() };
     let state = this_cpu()?;
-    // SAFETY: by this function's contract.
-    let next = unsafe { Task::<R>::new(next) };
-    let tid = next.tid();
-    let slot = if tid == 0 {
-        SLOT_IDLE
-    } else {
-        // SAFETY: `state` points into CPUS, and only this CPU touches its cache.
-        let entry = unsafe { &mut (*state).cache[tid as usize & (CACHE_ENTRIES - 1)] };
-        let (css_set, start) = (next.css_set() as u64, next.start());
-        // SAFETY: as above; both are whole words, written elsewhere at any time.
-        let (epoch, generation) =
-            unsafe { (read_volatile(&raw const (*state).epoch), read_volatile(&raw const (*state).generation)) };
-        if entry.tid == tid && entry.start == start && entry.css_set == css_set && entry.generation == generation {
-            // Once a window is enough: time is charged later, and the agent looks at open slices by itself.
-            if entry.marked_in != epoch {
-                entry.marked_in = epoch;
-                mark(state, entry.slot);
-            }
-            entry.slot
+    // SAFETY: by this function's contract; `state` points into CPUS, and only this CPU writes these fields.
+    unsafe {
+        let (slot, others_until_ns) = if (*state).task == leaving as u64 {
+            ((*state).slot, 0)
         } else {
-            let slot = look_up(&next);
-            mark(state, slot);
-            if slot == SLOT_OVERFLOW {
-                // SAFETY: as above. Not remembered: a slot may be free the next time.
-                unsafe { (*state).overflows += 1 };
-            } else {
-                *entry = CacheEntry { css_set, start, tid, slot, generation, marked_in: epoch };
-            }
-            slot
-        }
-    };
-    // SAFETY: `sched_switch` runs with interrupts off; the slot was written by this CPU's switch before.
-    unsafe { switch(state, now, (*state).slot, slot) };
+            (unreported::<R>(state, leaving), read_volatile(&raw const (*state).window_ns))
+        };
+        let next_slot = slot_of(state, &Task::<R>::new(next));
+        let switch_now = Switch { now_ns, leaving: slot, others_until_ns, next: next_slot, next_task: next as u64 };
+        switch(state, &switch_now);
+    }
     Some(())
 }
 
+/// Somebody else leaves than was seen to come: the kernel did not report a switch in between (seen on a 6.18 with
+/// patches of its own, some of ten thousand). Whoever leaves now has most likely had the CPU since shortly after; what
+/// earlier windows have already given to the one before stays with that one.
+#[cold]
+#[inline(never)]
+unsafe fn unreported<R: Reader>(state: *mut CpuState, leaving: *const u8) -> u32 {
+    // SAFETY: `state` points into CPUS, and only this CPU writes this field; `leaving` is a task.
+    unsafe {
+        if (*state).since_ns != 0 {
+            (*state).unreported += 1;
+        }
+        let leaving = Task::<R>::new(leaving);
+        if leaving.tid() == 0 { SLOT_IDLE } else { look_up::<R>(state, &leaving) }
+    }
+}
+
 #[inline(always)]
-fn look_up<R: Reader>(task: &Task<R>) -> u32 {
+fn slot_of<R: Reader>(state: *mut CpuState, task: &Task<R>) -> u32 {
+    let tid = task.tid();
+    if tid == 0 {
+        return SLOT_IDLE;
+    }
+    // SAFETY: `state` points into CPUS, and only this CPU touches its cache.
+    let entry = unsafe { &mut (*state).cache[tid as usize & (CACHE_ENTRIES - 1)] };
+    let (css_set, start) = (task.css_set() as u64, task.start());
+    // SAFETY: as above; both are whole words, written elsewhere at any time.
+    let (epoch, generation) =
+        unsafe { (read_volatile(&raw const (*state).epoch), read_volatile(&raw const (*state).generation)) };
+    if entry.tid == tid && entry.start == start && entry.css_set == css_set && entry.generation == generation {
+        // Once a window is enough: time is charged later, and the agent looks at open slices by itself.
+        if entry.marked_in != epoch {
+            entry.marked_in = epoch;
+            mark(state, entry.slot);
+        }
+        return entry.slot;
+    }
+    let slot = look_up_far::<R>(state, task.address());
+    if slot != SLOT_OVERFLOW {
+        // A task in overflow is not remembered: a slot may be free the next time.
+        *entry = CacheEntry { css_set, start, tid, slot, generation, marked_in: epoch };
+    }
+    slot
+}
+
+/// [`look_up`] as a function of its own, so that the common way through a switch keeps its registers.
+///
+#[cold]
+#[inline(never)]
+fn look_up_far<R: Reader>(state: *mut CpuState, task: *const u8) -> u32 {
+    // SAFETY: the caller's task.
+    let task = unsafe { Task::<R>::new(task) };
+    look_up(state, &task)
+}
+
+/// The slot of a task, a new one if it has none, with a mark.
+#[inline(always)]
+fn look_up<R: Reader>(state: *mut CpuState, task: &Task<R>) -> u32 {
     let leader = task.leader();
     let key = ConsumerKey { cgroup: task.cgroup(), start: leader.start(), tgid: task.tgid(), padding: 0 };
-    find(&key).unwrap_or_else(|| {
+    let slot = find(&key).unwrap_or_else(|| {
         hand_out(&key, |info| {
             info.parent = leader.parent().tgid();
             info.comm = leader.comm();
@@ -73,7 +106,13 @@ fn look_up<R: Reader>(task: &Task<R>) -> u32 {
                 info.flags |= FLAG_KERNEL_THREAD;
             }
         })
-    })
+    });
+    mark(state, slot);
+    if slot == SLOT_OVERFLOW {
+        // SAFETY: `state` points into CPUS, and only this CPU writes this field.
+        unsafe { (*state).overflows += 1 };
+    }
+    slot
 }
 
 /// Without the kernel's layout (plain tracepoint): the leaving task is the current one, which the helpers describe; of
@@ -81,7 +120,7 @@ fn look_up<R: Reader>(task: &Task<R>) -> u32 {
 #[inline(always)]
 pub(crate) fn with_helpers(context: &TracePointContext) -> Option<()> {
     // SAFETY: a helper without arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now_ns = unsafe { bpf_ktime_get_ns() };
     let state = this_cpu()?;
     let leaving = current_slot(state);
     if leaving != SLOT_IDLE {
@@ -91,7 +130,7 @@ pub(crate) fn with_helpers(context: &TracePointContext) -> Option<()> {
     let next_tid: u32 = unsafe { context.read_at(SWITCH_NEXT_PID.load() as usize) }.ok()?;
     let next = if next_tid == 0 { SLOT_IDLE } else { SLOT_UNKNOWN };
     // SAFETY: `sched_switch` runs with interrupts off.
-    unsafe { switch(state, now, leaving, next) };
+    unsafe { switch(state, &Switch { now_ns, leaving, others_until_ns: 0, next, next_task: 0 }) };
     Some(())
 }
 

@@ -52,6 +52,12 @@ impl<R: Reader> Task<R> {
         Self { pointer, reader: core::marker::PhantomData }
     }
 
+    /// The task's address.
+    #[inline(always)]
+    pub(crate) fn address(&self) -> *const u8 {
+        self.pointer
+    }
+
     #[inline(always)]
     fn field<T: Copy + Default>(&self, offset: u32) -> T {
         // SAFETY: `pointer` is a task, and the offsets of this module are those of its fields.

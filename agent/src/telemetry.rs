@@ -150,6 +150,14 @@ pub const OVERFLOWS: OwnMetric = OwnMetric {
     help: "Switches to a task for which there was no slot; its time is in the overflow line. Raise activity.max_consumers.",
 };
 
+/// Switches that the kernel did not report.
+pub const UNREPORTED: OwnMetric = OwnMetric {
+    name: "prony_switches_unreported_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Context switches that the kernel's tracepoint did not report; noticed by who leaves the CPU next, who is billed the time.",
+};
+
 /// Kernel events that found the ring full.
 pub const EVENTS_LOST: OwnMetric = OwnMetric {
     name: "prony_events_lost_total",
@@ -235,6 +243,7 @@ pub const ALL: &[OwnMetric] = &[
     KERNEL_ATTACHMENT,
     SWITCHES,
     OVERFLOWS,
+    UNREPORTED,
     EVENTS_LOST,
     SLOTS_USED,
     SWITCH_COST,

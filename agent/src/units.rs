@@ -82,7 +82,7 @@ impl Microjoules {
         self.0 as f64 / 1e6
     }
 
-    /// The nearest whole number of microjoules; negative and non-finite energies become zero.
+    /// The nearest whole number of microjoules: the largest where that is too large, zero for negative energies and NaN.
     pub fn from_joules(joules: f64) -> Self {
         Self((joules * 1e6).round().max(0.0) as u64)
     }
@@ -102,7 +102,7 @@ impl Nanoseconds {
         self.0 as f64 / 1e9
     }
 
-    /// The nearest whole number of nanoseconds; negative and non-finite spans become zero.
+    /// The nearest whole number of nanoseconds: the largest where that is too large, zero for negative spans and NaN.
     pub fn from_seconds(seconds: f64) -> Self {
         Self((seconds * 1e9).round().max(0.0) as u64)
     }
@@ -196,9 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_becomes_zero_and_never_wraps() {
+    fn nonsense_is_cut_off_and_never_wraps() {
         assert_eq!(Watts(-3.0) * Nanoseconds::SECOND, Microjoules::ZERO);
         assert_eq!(Microjoules::from_joules(f64::NAN), Microjoules::ZERO);
+        assert_eq!(Microjoules::from_joules(f64::INFINITY), Microjoules(u64::MAX));
         assert_eq!(Nanoseconds::from_seconds(-1.0), Nanoseconds::ZERO);
     }
 }

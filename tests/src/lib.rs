@@ -16,6 +16,7 @@
 
 mod agent;
 mod cgroup;
+pub mod fuzz;
 mod guard;
 mod http;
 mod network;

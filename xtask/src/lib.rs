@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod crates;
 pub mod debian;
 pub mod ebpf;
 pub mod lock;

@@ -50,7 +50,7 @@ pub enum Lifecycle {
         at: Timestamp,
         /// The cgroup.
         cgroup: CgroupId,
-        /// Its path below the root of the hierarchy, beginning with `/`.
+        /// Its path below the root of the hierarchy, beginning with `/`; empty where it could not be told.
         path: String,
     },
     /// A cgroup was removed.

@@ -1,6 +1,7 @@
 //! What ran where and for how long: from the kernel side's counters to one window after the other.
 
 mod consumer;
+mod cpu_list;
 mod lifecycle;
 mod slot_memory;
 mod sysfs_topology;
@@ -9,6 +10,7 @@ mod tracker;
 mod window;
 
 pub use consumer::{CgroupId, Comm, ConsumerId, Pid};
+pub use cpu_list::parse_cpu_list;
 pub use lifecycle::Lifecycle;
 pub use slot_memory::{CpuReading, Occupant, SlotMemory, SlotOwner};
 pub use sysfs_topology::{MAX_SHARDS, read_topology};

@@ -54,8 +54,8 @@ pub trait SlotMemory {
     /// Appends the slots that were switched to in this shard since `begin_epoch`, and forgets them.
     fn take_marks(&self, shard: ShardId, marked: &mut Vec<u32>);
 
-    /// From now on every slot is marked again when it is switched to for the first time.
-    fn begin_epoch(&self);
+    /// A window ends and another begins at `now`: every slot is marked again when it is switched to for the first time.
+    fn begin_epoch(&self, now: Timestamp);
 
     /// A cell: the CPU time of closed slices.
     fn cell(&self, shard: ShardId, slot: u32) -> Nanoseconds;

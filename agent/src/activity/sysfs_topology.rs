@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use super::cpu_list::parse_cpu_list;
 use super::{CoreKind, CpuPlace, ShardId, Topology};
 
 /// The most shards that cells are kept in. Up to this many CPUs, every CPU has one of its own.
@@ -62,20 +63,6 @@ fn number(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// A list such as `0-3,8,10-11`.
-fn parse_cpu_list(text: &str) -> Option<Vec<u32>> {
-    let mut cpus = Vec::new();
-    for part in text.trim().split(',').filter(|part| !part.is_empty()) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if last < first || last > 65_535 {
-            return None;
-        }
-        cpus.extend(first..=last);
-    }
-    (!cpus.is_empty()).then_some(cpus)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,13 +107,5 @@ mod tests {
         }
         let kinds: Vec<_> = read_topology(root.path()).unwrap().cpus().iter().map(|place| place.kind).collect();
         assert_eq!(kinds, [CoreKind::Performance, CoreKind::Performance, CoreKind::Efficiency, CoreKind::Efficiency]);
-    }
-
-    #[test]
-    fn lists_of_cpus_are_read_or_refused() {
-        assert_eq!(parse_cpu_list("0-1,4\n"), Some(vec![0, 1, 4]));
-        for bad in ["", "x", "3-1", "0-99999999"] {
-            assert_eq!(parse_cpu_list(bad), None, "{bad}");
-        }
     }
 }

@@ -104,7 +104,7 @@ impl Tracker {
             topology: Arc::clone(&self.topology),
         };
         self.window_start = now;
-        self.take_marked(memory);
+        self.take_marked(now, memory);
         self.read_cpus(now, memory, &mut window.idle);
         self.find_due(now);
         self.grown.sort_unstable();
@@ -119,7 +119,7 @@ impl Tracker {
 
     /// Fills `grown` with the cells of all who were switched to in this window, and of those whose slice was open when
     /// it began: nobody else's can have moved.
-    fn take_marked(&mut self, memory: &impl SlotMemory) {
+    fn take_marked(&mut self, now: Timestamp, memory: &impl SlotMemory) {
         self.grown.clear();
         self.grown.append(&mut self.unowned);
         for shard in (0..self.topology.shards()).map(|shard| ShardId(shard as u16)) {
@@ -127,7 +127,7 @@ impl Tracker {
             memory.take_marks(shard, &mut self.marked);
             self.grown.extend(self.marked.iter().map(|&slot| (slot, shard)));
         }
-        memory.begin_epoch();
+        memory.begin_epoch(now);
         self.add_open();
     }
 
@@ -204,8 +204,14 @@ impl Tracker {
             Some(owner) if owner.comm == comm => return Some(owner.consumer),
             Some(owner) => owner.comm = comm,
             None => {
-                *known = Some(Owner { consumer, comm, ending: false });
-                self.slots_of.entry((consumer.pid, consumer.start)).or_default().push(slot);
+                // A last thread that runs once more in another cgroup, after its process was said to have ended.
+                let slots = self.slots_of.entry((consumer.pid, consumer.start)).or_default();
+                let due = slots
+                    .first()
+                    .and_then(|first| self.ending.iter().find(|(_, ending)| ending == first).map(|&(due, _)| due));
+                slots.push(slot);
+                self.ending.extend(due.map(|due| (due, slot)));
+                *known = Some(Owner { consumer, comm, ending: due.is_some() });
             }
         }
         named.push(Lifecycle::Named { consumer, parent, comm, kernel_thread });

@@ -86,7 +86,7 @@ impl SlotMemory for Machine {
             }
         }
     }
-    fn begin_epoch(&self) {}
+    fn begin_epoch(&self, _now: Timestamp) {}
     fn cell(&self, shard: ShardId, slot: u32) -> Nanoseconds {
         Nanoseconds(self.cells.borrow()[usize::from(shard.0) * SLOTS + slot as usize])
     }

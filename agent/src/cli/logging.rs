@@ -18,10 +18,11 @@ pub(super) enum LogFormat {
 pub(super) fn start(format: LogFormat, verbosity: u8) -> anyhow::Result<()> {
     use std::io::IsTerminal;
 
+    // The kernel programs' diagnostics come as `prony_ebpf`; how much of them, `activity.kernel_log` says.
     let level = match verbosity {
-        0 => "info",
-        1 => "info,prony=debug",
-        _ => "info,prony=trace",
+        0 => "info,prony_ebpf=trace",
+        1 => "info,prony=debug,prony_ebpf=trace",
+        _ => "info,prony=trace,prony_ebpf=trace",
     };
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter)

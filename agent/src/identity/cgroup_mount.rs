@@ -7,11 +7,11 @@ use crate::host::HostRoots;
 
 /// A mount of the cgroup v2 hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CgroupMount {
+pub struct CgroupMount {
     /// Where it is mounted.
-    pub(super) point: PathBuf,
+    pub point: PathBuf,
     /// What of the hierarchy is mounted there: empty for all of it, else the path of the mounted subtree.
-    pub(super) prefix: String,
+    pub prefix: String,
 }
 
 /// The configured mount of the v2 hierarchy, or the one that shows most of it.
@@ -46,7 +46,8 @@ fn hierarchy_at(configured: &Path) -> PathBuf {
     }
 }
 
-fn v2_mount(mountinfo: &str) -> Option<CgroupMount> {
+/// From the text of `mountinfo`, the mount of the v2 hierarchy that shows most of it.
+pub fn v2_mount(mountinfo: &str) -> Option<CgroupMount> {
     mountinfo
         .lines()
         .filter_map(Mount::parse)

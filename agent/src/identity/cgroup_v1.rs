@@ -33,8 +33,9 @@ pub(super) fn in_use(procfs: &Path) -> bool {
         .is_ok_and(|text| text.lines().filter_map(Membership::parse_v1).any(|member| member.has_controllers()))
 }
 
-/// The deepest path among the v1 hierarchies, where controllers differ; that of `cpu` among equals.
-pub(super) fn deepest_path(memberships: &str) -> Option<&str> {
+/// From the text of the file, the deepest path among the v1 hierarchies, where controllers differ; that of `cpu` among
+/// equals.
+pub fn deepest_path(memberships: &str) -> Option<&str> {
     memberships.lines().filter_map(Membership::parse_v1).max_by_key(Membership::rank).map(|member| member.path)
 }
 

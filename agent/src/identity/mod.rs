@@ -3,17 +3,17 @@
 //! [`Names`] is plain state that lifecycle events are applied to. The files that are read beside them (cgroup
 //! directories, `/proc/PID`, `/proc/cpuinfo`) are each in a file of their own; [`Identity`] puts the two together.
 
-mod cgroup_mount;
+pub mod cgroup_mount;
 mod cgroup_names;
 mod cgroup_paths;
-mod cgroup_v1;
+pub mod cgroup_v1;
 mod container;
 mod cpu_facts;
 mod interner;
 mod names;
 mod observer;
 mod process_files;
-mod process_stat;
+pub mod process_stat;
 
 pub use cgroup_names::CgroupName;
 pub use cgroup_paths::CgroupPaths;

@@ -80,6 +80,8 @@ impl Names {
                 }
             }
             Lifecycle::Ended { consumer } => self.end(*consumer),
+            // Without a path it stays unknown, so that it is looked for.
+            Lifecycle::CgroupMade { at: _, path, .. } if path.is_empty() => {}
             Lifecycle::CgroupMade { at: _, cgroup, path } => self.cgroups.insert(*cgroup, path),
             Lifecycle::CgroupRemoved { at: _, cgroup } => self.cgroups.remove(*cgroup),
         }
@@ -238,6 +240,15 @@ mod tests {
         names.apply(&exec(7, "/bin/true"));
         names.apply(&named(7, "true"));
         assert_eq!(&**names.exe(&consumer(7)).unwrap(), "/bin/true");
+    }
+
+    #[test]
+    fn a_cgroup_whose_path_was_not_told_stays_unknown_until_it_is_found() {
+        let mut names = Names::default();
+        names.apply(&Lifecycle::CgroupMade { at: Timestamp(0), cgroup: CgroupId(40), path: String::new() });
+        assert_eq!(names.cgroup(CgroupId(40)), None);
+        names.set_cgroup_path(CgroupId(40), "/found");
+        assert_eq!(&*names.cgroup(CgroupId(40)).unwrap().path, "/found");
     }
 
     #[test]

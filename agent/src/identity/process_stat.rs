@@ -8,18 +8,21 @@ const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// What of a process's `stat` tells who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProcessStat {
-    pub(super) comm: Comm,
-    pub(super) parent: Pid,
-    pub(super) kernel_thread: bool,
+pub struct ProcessStat {
+    /// Its command name.
+    pub comm: Comm,
+    /// The process that started it.
+    pub parent: Pid,
+    /// Whether it is a thread of the kernel.
+    pub kernel_thread: bool,
     /// When it was started, on the boot clock, to one clock tick.
-    pub(super) start: Nanoseconds,
+    pub start: Nanoseconds,
 }
 
 impl ProcessStat {
-    /// `tick` is the length of a clock tick (`sysconf(_SC_CLK_TCK)`). The command name may hold anything, also
+    /// Reads the file's one line; `None` where that is cut. `tick` is the length of a clock tick (`sysconf(_SC_CLK_TCK)`). The command name may hold anything, also
     /// parentheses and spaces, so what follows it is counted from the last closing one.
-    pub(super) fn parse(text: &str, tick: Nanoseconds) -> Option<Self> {
+    pub fn parse(text: &str, tick: Nanoseconds) -> Option<Self> {
         let (front, back) = text.rsplit_once(") ")?;
         let (_, comm) = front.split_once(" (")?;
         let fields: Vec<&str> = back.split_ascii_whitespace().collect();
@@ -33,7 +36,7 @@ impl ProcessStat {
     }
 
     /// Whether a process started at `start` can be this one.
-    pub(super) fn started_at(&self, start: Nanoseconds, tick: Nanoseconds) -> bool {
+    pub fn started_at(&self, start: Nanoseconds, tick: Nanoseconds) -> bool {
         start.is_zero() || start.0.abs_diff(self.start.0) <= 2 * tick.0
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The format is that of Documentation/bpf/btf.rst: a header, a sequence of types, a table of strings.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The kernel's layout cannot be told.
@@ -60,7 +61,12 @@ impl Layout {
     pub fn read_from(path: &Path) -> Result<Self, LayoutError> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| LayoutError::Unreadable { path: name.clone(), error })?;
-        let types = Types::parse(&bytes).ok_or(LayoutError::Malformed(name))?;
+        Self::parse(&name, &bytes)
+    }
+
+    /// Reads the layout from BTF; `name` is where it comes from, for the error.
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, LayoutError> {
+        let types = Types::parse(bytes).ok_or_else(|| LayoutError::Malformed(name.into()))?;
         let offsets = FIELDS
             .iter()
             .map(|&(global, structure, field)| {
@@ -80,6 +86,8 @@ impl Layout {
 const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+/// How many nameless structures may lie in each other or side by side; `task_struct` has about ten.
+const MOST_NAMELESS: usize = 256;
 
 /// The types of a BTF blob: where each begins.
 struct Types<'a> {
@@ -116,12 +124,16 @@ impl<'a> Types<'a> {
             if kind(info) != KIND_STRUCT || self.string(word(self.bytes, start)?)? != structure.as_bytes() {
                 return None;
             }
-            self.bits_to(start, field).map(|bits| bits / 8)
+            self.bits_to(start, field, &mut BTreeSet::new()).map(|bits| bits / 8)
         })
     }
 
-    /// The field's distance in bits from the beginning of the structure at `start`, looking into nameless members too.
-    fn bits_to(&self, start: usize, field: &str) -> Option<u32> {
+    /// The field's distance in bits from the beginning of the structure at `start`, looking into nameless members too,
+    /// but not again into those that were `searched`: damaged BTF may have structures that contain each other.
+    fn bits_to(&self, start: usize, field: &str, searched: &mut BTreeSet<usize>) -> Option<u32> {
+        if searched.len() == MOST_NAMELESS || !searched.insert(start) {
+            return None;
+        }
         let info = word(self.bytes, start + 4)?;
         (0..(info & 0xffff) as usize).find_map(|member| {
             let at = start + 12 + member * 12;
@@ -133,9 +145,9 @@ impl<'a> Types<'a> {
             }
             let inner = *self.starts.get((type_id as usize).checked_sub(1)?)?;
             matches!(kind(word(self.bytes, inner + 4)?), KIND_STRUCT | KIND_UNION)
-                .then(|| self.bits_to(inner, field))
+                .then(|| self.bits_to(inner, field, searched))
                 .flatten()
-                .map(|bits| offset + bits)
+                .and_then(|bits| offset.checked_add(bits))
         })
     }
 
@@ -217,6 +229,14 @@ mod tests {
         for length in 0..blob.len() {
             assert!(Types::parse(&blob[..length]).is_none_or(|types| types.offset_of("other", "a").is_none()));
         }
+    }
+
+    #[test]
+    fn a_structure_that_contains_itself_is_searched_once() {
+        let mut blob = blob();
+        let itself = blob.len() - 13 - 8;
+        blob[itself..itself + 4].copy_from_slice(&2_u32.to_ne_bytes());
+        assert_eq!(Types::parse(&blob).unwrap().offset_of("outer", "c"), None);
     }
 
     #[test]

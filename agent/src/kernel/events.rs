@@ -24,7 +24,7 @@ impl EventRing {
     /// Moves everything that has arrived to `events`, in order.
     pub fn drain(&mut self, events: &mut Vec<Lifecycle>) {
         while let Some(item) = self.ring.next() {
-            match decode(&item) {
+            match decode_event(&item) {
                 Some(event) => events.push(event),
                 None => self.malformed.warn(format_args!(
                     "an event of {} bytes from the kernel side is not understood: agent and kernel programs are of different versions",
@@ -35,7 +35,8 @@ impl EventRing {
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<Lifecycle> {
+/// What an entry of the ring says; `None` where it is cut or of a kind that this agent does not know.
+pub fn decode_event(bytes: &[u8]) -> Option<Lifecycle> {
     let kind = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?);
     match kind {
         EVENT_EXEC => {
@@ -107,7 +108,7 @@ mod tests {
         let mut path = [b'x'; agent_ebpf::EXEC_PATH_BYTES];
         path[..8].copy_from_slice(b"/bin/sh\0");
         let event = bytes_of(&[u64::from(EVENT_EXEC) | (7 << 32), 100, 50], &path);
-        let Some(Lifecycle::Exec { pid, path, .. }) = decode(&event) else { panic!("no exec") };
+        let Some(Lifecycle::Exec { pid, path, .. }) = decode_event(&event) else { panic!("no exec") };
         assert_eq!((pid, path.as_str()), (Pid(7), "/bin/sh"));
     }
 
@@ -116,7 +117,7 @@ mod tests {
         let path = [b'x'; agent_ebpf::CGROUP_PATH_BYTES];
         let length = agent_ebpf::CGROUP_PATH_BYTES as u64;
         let event = bytes_of(&[u64::from(EVENT_CGROUP_MADE) | (length << 32), 100, 42], &path);
-        let Some(Lifecycle::CgroupMade { cgroup, path, .. }) = decode(&event) else { panic!("no cgroup") };
+        let Some(Lifecycle::CgroupMade { cgroup, path, .. }) = decode_event(&event) else { panic!("no cgroup") };
         assert_eq!((cgroup, path.as_str()), (CgroupId(42), ""));
     }
 
@@ -125,7 +126,7 @@ mod tests {
         fn any_bytes_are_an_event_or_refused(kind in 0_u32..6, rest in prop::collection::vec(any::<u8>(), 0..700)) {
             let mut bytes = kind.to_ne_bytes().to_vec();
             bytes.extend(rest);
-            decode(&bytes);
+            decode_event(&bytes);
         }
     }
 }

@@ -12,7 +12,7 @@ mod shared_memory;
 mod visit_cpus;
 
 pub use btf_layout::{Layout, LayoutError};
-pub use events::EventRing;
+pub use events::{EventRing, decode_event};
 pub use load::{Attachment, KernelSide, LoadError, LoadOptions};
 pub use program_cost::{ProgramCost, RunTime};
 pub use shared_memory::{KernelCounts, SharedMemory};

@@ -75,6 +75,7 @@ impl SharedMemory {
                 counts.switches += read_volatile(&raw const (*state).sequence) / 2;
                 counts.overflows += read_volatile(&raw const (*state).overflows);
                 counts.lost_events += read_volatile(&raw const (*state).lost_events);
+                counts.unreported += read_volatile(&raw const (*state).unreported);
             }
         }
         counts
@@ -90,6 +91,8 @@ pub struct KernelCounts {
     pub overflows: u64,
     /// Events for which the ring had no room.
     pub lost_events: u64,
+    /// Switches that the kernel did not report.
+    pub unreported: u64,
 }
 
 impl SlotMemory for SharedMemory {
@@ -148,16 +151,17 @@ impl SlotMemory for SharedMemory {
         }
     }
 
-    fn begin_epoch(&self) {
+    fn begin_epoch(&self, now: Timestamp) {
         // After the marks were taken and before anything else is read: whoever is switched to from now on is marked
         // again, and whoever was switched to before has been taken or is seen to run.
         fence(Ordering::SeqCst);
         for place in self.topology.cpus() {
             let state = self.arrays.cpus.element(place.cpu as usize);
-            // SAFETY: `state` lies in the mapping, and the programs only read this field.
+            // SAFETY: `state` lies in the mapping, and the programs only read these fields.
             unsafe {
                 let epoch = read_volatile(&raw const (*state).epoch);
                 write_volatile(&raw mut (*state).epoch, epoch.wrapping_add(1));
+                write_volatile(&raw mut (*state).window_ns, now.0);
             }
         }
         fence(Ordering::SeqCst);

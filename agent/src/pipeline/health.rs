@@ -61,6 +61,7 @@ impl Health {
         let Some(state) = activity.state() else { return };
         counter!(telemetry::SWITCHES.name).absolute(state.counts.switches);
         counter!(telemetry::OVERFLOWS.name).absolute(state.counts.overflows);
+        counter!(telemetry::UNREPORTED.name).absolute(state.counts.unreported);
         counter!(telemetry::EVENTS_LOST.name).absolute(state.counts.lost_events);
         gauge!(telemetry::SLOTS_USED.name).set(state.slots_used as f64);
         if let Some(time) = state.run_time {

@@ -70,7 +70,7 @@ pub async fn run(
         listeners.spawn(server.run(shutdown.clone()));
     }
 
-    let windows = start_windows(&config, roots, node, topology, sender.clone(), messages, announce)?;
+    let windows = start_windows(&config, node, topology, sender.clone(), messages, announce, shutdown.clone())?;
     let mut running = config;
     loop {
         tokio::select! {
@@ -100,12 +100,12 @@ fn node_name(config: &Config) -> String {
 
 fn start_windows(
     config: &Config,
-    roots: HostRoots,
     node: Arc<NodeFacts>,
     topology: Arc<Topology>,
     sender: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
     announce: watch::Sender<Generation>,
+    shutdown: CancellationToken,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
     let deliver: Deliver = Arc::new(move |readings| {
@@ -113,6 +113,9 @@ fn start_windows(
         let _ = sender.send(Message::Readings(readings));
     });
     let thread = std::thread::Builder::new().name("prony-windows".into()).spawn(move || {
+        // An agent that closes no windows any more ends, and its supervisor sees that, whatever this thread has died of.
+        let _end_with_me = shutdown.drop_guard();
+        let roots = config.host.roots();
         let activity = start_activity(&config.activity, &roots, &topology);
         let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
         let engine = Engine::new(&config, &roots, node, &topology, activity, sources);

@@ -2,6 +2,7 @@
 
 mod agent;
 mod bench;
+mod fuzz;
 mod run;
 mod test;
 
@@ -24,6 +25,9 @@ Usage: cargo xtask <COMMAND>
                             --install  first fetch the servers that tests talk to (under target/tools, no system
                                        package); FILTER  only what has this in its name.
   bench [NAME] [ARGUMENTS]  Run a benchmark, or list them.
+  fuzz [--seconds N] [TARGET]
+                            Look for input that breaks a parser, N seconds (60) for each target. Needs a nightly
+                            compiler beside the pinned one, and says how to get it.
   help                      This text.
 
 Examples:
@@ -32,6 +36,7 @@ Examples:
   cargo xtask run -- doctor
   cargo xtask test books
   cargo xtask bench switch
+  cargo xtask fuzz --seconds 600 config
 ";
 
 /// Exit status for a command line that is not understood.
@@ -54,6 +59,10 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             Err(problem) => Ok(refuse(&problem)),
         },
         "bench" => bench::bench(rest),
+        "fuzz" => match fuzz::Options::parse(rest) {
+            Ok(options) => fuzz::fuzz(&options),
+            Err(problem) => Ok(refuse(&problem)),
+        },
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -22,7 +22,7 @@ const KEPT: &[&str] = &[
 const DROPPED: &[&str] = &["CARGO", "__CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS"];
 
 /// Takes what belongs to an outer build out of the environment that a command will have.
-pub(super) fn clean(command: &mut Command) -> &mut Command {
+pub fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_of_a_build) {
             command.env_remove(name);

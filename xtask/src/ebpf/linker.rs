@@ -1,13 +1,12 @@
 //! bpf-linker, of the one series that links with the compiler's own LLVM.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::process::{self, find_on_path, say};
-use crate::workspace;
+use crate::process::{self, find_on_path};
+use crate::{crates, workspace};
 
 /// The last release that needs no LLVM of the system: 0.11 is built against LLVM's development packages.
 const VERSION: &str = "0.10.3";
@@ -22,7 +21,7 @@ pub(super) fn find_or_install() -> Result<PathBuf> {
     let root = workspace::tools().join(format!("bpf-linker-{VERSION}"));
     let linker = root.join("bin/bpf-linker");
     if !is_of_series(&linker) {
-        install(&root).with_context(|| {
+        crates::install("bpf-linker", VERSION, &root).with_context(|| {
             format!(
                 "bpf-linker is needed to link the kernel programs and could not be built: \
                  `cargo install bpf-linker --version {VERSION} --locked` on this or a like machine gives one; \
@@ -33,15 +32,6 @@ pub(super) fn find_or_install() -> Result<PathBuf> {
         ensure!(is_of_series(&linker), "{} does not run", linker.display());
     }
     Ok(linker)
-}
-
-fn install(root: &Path) -> Result<()> {
-    say(format_args!("building bpf-linker {VERSION} under target/tools (once; some minutes)"));
-    let build = workspace::tools().join("build");
-    let mut cargo = super::clean_cargo();
-    cargo.args(["install", "bpf-linker", "--version", VERSION, "--locked", "--force", "--root"]).arg(root);
-    process::run(cargo.arg("--target-dir").arg(&build))?;
-    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))
 }
 
 fn is_of_series(linker: &Path) -> bool {

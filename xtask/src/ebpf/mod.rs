@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::lock::ToolsLock;
 use crate::{process, workspace};
 use compiler::Compiler;
+pub use environment::clean as clean_environment;
 use library_source::LibrarySource;
 pub use target::Target;
 
@@ -101,7 +102,7 @@ fn cargo(subcommand: &str, target: &Target) -> Result<Command> {
 }
 
 /// Cargo in the workspace, without what an outer Cargo left in the environment.
-fn clean_cargo() -> Command {
+pub(crate) fn clean_cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     environment::clean(&mut cargo).current_dir(workspace::root());
     cargo

@@ -61,7 +61,8 @@ impl Books {
         for line in std::mem::take(&mut picture.lines) {
             let Some(key) = key(&line) else { continue };
             let known = before.remove(&key);
-            if let Some(totals) = line.totals.clone() {
+            if let Some(mut totals) = line.totals.clone() {
+                totals.energy.retain(|energy| (energy.zone as usize) < picture.zones.len());
                 let is_new = known.is_none() && plausible.is_some_and(|most| totals.cpu_nanoseconds <= most);
                 let since = known.or(is_new.then(Entry::default));
                 let mut entry = Entry::new(totals, since.as_ref().zip(spans.as_ref()));
@@ -74,7 +75,8 @@ impl Books {
             let rested = before.into_iter().map(|(key, entry)| (key, entry.rested(spans.as_ref())));
             self.lines.extend(rested);
         }
-        let other = picture.other.take().unwrap_or_default();
+        let mut other = picture.other.take().unwrap_or_default();
+        other.energy.retain(|energy| (energy.zone as usize) < picture.zones.len());
         let since = std::mem::take(&mut self.other);
         self.other = Entry::new(other, spans.as_ref().map(|spans| (&since, spans)));
         if let Some(spans) = &spans {
@@ -168,11 +170,11 @@ impl Entry {
 
 /// Energy in one zone, both parts, in microjoules.
 pub(super) fn microjoules(totals: &pb::Totals, zone: usize) -> u64 {
-    totals.energy.iter().filter(|energy| energy.zone as usize == zone).map(both).sum()
+    totals.energy.iter().filter(|energy| energy.zone as usize == zone).map(both).fold(0, u64::saturating_add)
 }
 
 fn both(energy: &pb::ZoneEnergy) -> u64 {
-    energy.active_microjoules + energy.idle_microjoules
+    energy.active_microjoules.saturating_add(energy.idle_microjoules)
 }
 
 fn names(zones: &[pb::Zone]) -> Vec<(&str, Option<u32>, &str)> {

@@ -174,7 +174,11 @@ fn json(books: &Books, zone: Option<&ZoneGroup>, shown: &[Row], rest: Option<&Ro
     Ok(text)
 }
 
+/// The last second of the year 9999: RFC 3339 writes none after it.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 fn rfc3339(at: &prost_types::Timestamp) -> String {
-    let since_epoch = Duration::new(at.seconds.max(0).cast_unsigned(), at.nanos.max(0).cast_unsigned());
+    let (seconds, nanoseconds) = (at.seconds.clamp(0, LAST_SECOND), at.nanos.clamp(0, 999_999_999));
+    let since_epoch = Duration::new(seconds.cast_unsigned(), nanoseconds.cast_unsigned());
     humantime::format_rfc3339_nanos(UNIX_EPOCH + since_epoch).to_string()
 }

@@ -90,7 +90,7 @@ fn row(entry: &Entry, zones: &ZoneGroup) -> Row {
     Row {
         // Not `sum`: of nothing, that is a negative zero.
         watts: zones.members.iter().filter_map(|&zone| entry.power.get(zone)).fold(0.0, |sum, power| sum + power),
-        joules: zones.members.iter().map(|&zone| microjoules(&entry.totals, zone)).sum::<u64>() as f64 / 1e6,
+        joules: zones.members.iter().map(|&zone| microjoules(&entry.totals, zone) as f64 / 1e6).fold(0.0, |a, b| a + b),
         cpu_percent: entry.cpu.map(|share| share * 100.0),
         pid,
         name: printable(&name),

@@ -218,7 +218,7 @@ impl MeterLink {
     }
 
     /// Takes a datagram that arrived at `arrival`. Arrivals do not go back.
-    pub(super) fn hear(&mut self, arrival: Timestamp, datagram: &[u8], deliver: &mut impl FnMut(Reading)) {
+    pub fn hear(&mut self, arrival: Timestamp, datagram: &[u8], deliver: &mut impl FnMut(Reading)) {
         let (index, report) = match self.recognise(datagram) {
             Ok(recognised) => recognised,
             Err(error) => {

@@ -24,7 +24,8 @@ pub(crate) fn run(rate: f64, seconds: f64, millis: f64, name: &str) -> Result<()
             living.push(life.context("starting a life")?);
             started += 1;
         } else {
-            std::thread::sleep(Duration::from_micros(200));
+            // Until the next one is due. Waking more often would be a load of its own.
+            std::thread::sleep(Duration::from_secs_f64((1.0 / rate).min(0.01)));
         }
     }
     for mut child in living {

@@ -2,9 +2,10 @@
 
 use prony_proto::energy::v1 as pb;
 
-use super::{message, process, time};
+use super::{args, message, process, time};
 use crate::cli::top::args::Sort;
 use crate::cli::top::books::Books;
+use crate::cli::top::render::render;
 use crate::cli::top::rows::{Order, Row, rows};
 use crate::cli::top::zones::{default_group, groups};
 
@@ -29,6 +30,23 @@ fn power_is_energy_over_the_interval_summed_over_sockets() {
     assert!((rows[0].watts - 4.0).abs() < 1e-9, "1 J in each of two packages in 0.5 s");
     assert!((rows[0].joules - 4.0).abs() < 1e-9);
     assert!((rows[0].cpu_percent.expect("an interval") - 50.0).abs() < 1e-9);
+}
+
+#[test]
+fn figures_that_no_agent_sends_are_survived() {
+    let mut line = process(1, "a", "/a", u64::MAX / 2, 1);
+    let absurd = |zone| pb::ZoneEnergy { zone, active_microjoules: u64::MAX, idle_microjoules: 1, power_watts: 1.0 };
+    line.totals.as_mut().expect("totals").energy.extend([absurd(0), absurd(u32::MAX)]);
+    let mut books = Books::default();
+    for at in [0, 1_000] {
+        let mut message = message(1, at, true, vec![line.clone()]);
+        let picture = message.picture.as_mut().expect("a picture");
+        picture.other = Some(pb::Totals { cpu_nanoseconds: u64::MAX, energy: vec![absurd(0), absurd(7)] });
+        books.apply(message);
+    }
+    assert!(shown(&books, Sort::Joules, "")[0].joules >= u64::MAX as f64 / 1e6);
+    books.picture.at = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: i32::MAX });
+    assert!(render(&books, &args(&["--once", "--output", "json"])).expect("JSON").contains("9999-12-31"));
 }
 
 #[test]

@@ -59,7 +59,8 @@ impl Die {
             return Err(error);
         }
         for (index, (event, count)) in pmu.events.iter().zip(counts).enumerate() {
-            self.shows[index] = Some(self.before[index] + event.scale.energy(*count));
+            let shown = self.before[index].0.saturating_add(event.scale.energy(*count).0);
+            self.shows[index] = Some(Microjoules(shown));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
+use crate::activity::parse_cpu_list;
 use crate::source::ZoneName;
 
 use super::scale::Scale;
@@ -26,21 +27,23 @@ pub(super) struct PmuEvent {
 
 /// The PMU.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pmu {
+pub struct Pmu {
     pub(super) pmu_type: u32,
     pub(super) events: Vec<PmuEvent>,
 }
 
 /// A CPU through which the counters of its package (or die) are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reader {
-    pub(super) package: u32,
-    pub(super) cpu: u32,
+pub struct Reader {
+    /// The package.
+    pub package: u32,
+    /// The CPU.
+    pub cpu: u32,
 }
 
 impl Pmu {
     /// Reads `<sysfs>/bus/event_source/devices/power`; the error says what is missing and how to get it.
-    pub(super) fn discover(sysfs: &Path) -> Result<Self, String> {
+    pub fn discover(sysfs: &Path) -> Result<Self, String> {
         let root = sysfs.join("bus/event_source/devices/power");
         let type_file = root.join("type");
         let pmu_type = fs::read_to_string(&type_file).map_err(|error| missing_pmu(sysfs, &error))?;
@@ -62,7 +65,7 @@ impl Pmu {
 }
 
 /// The CPUs of the PMU's `cpumask`, which is one per package or die, with their packages.
-pub(super) fn readers(sysfs: &Path) -> Result<Vec<Reader>, String> {
+pub fn readers(sysfs: &Path) -> Result<Vec<Reader>, String> {
     let mask = sysfs.join("bus/event_source/devices/power/cpumask");
     let text = fs::read_to_string(&mask).map_err(|error| format!("cannot read {}: {error}", mask.display()))?;
     let cpus =
@@ -108,31 +111,12 @@ fn parse_event_code(text: &str) -> Option<u64> {
     }
 }
 
-/// `0,8-9` as the kernel prints CPU lists (lib/bitmap.c); `None` for anything else and for lists of nothing.
-fn parse_cpu_list(text: &str) -> Option<Vec<u32>> {
-    let mut cpus = Vec::new();
-    for part in text.trim().split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        if last.checked_sub(first)? > 0xffff {
-            return None;
-        }
-        cpus.extend(first..=last);
-    }
-    Some(cpus)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cpu_lists_and_event_codes_as_the_kernel_prints_them() {
-        assert_eq!(parse_cpu_list("0,28\n"), Some(vec![0, 28]));
-        assert_eq!(parse_cpu_list("0-2,8"), Some(vec![0, 1, 2, 8]));
-        for text in ["", "a", "3-1", "0-99999999"] {
-            assert_eq!(parse_cpu_list(text), None, "{text}");
-        }
+    fn event_codes_as_the_kernel_prints_them() {
         assert_eq!(parse_event_code("event=0x02\n"), Some(2));
         assert_eq!(parse_event_code("event=5"), Some(5));
         assert_eq!(parse_event_code("umask=1"), None);

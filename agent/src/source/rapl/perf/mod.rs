@@ -16,7 +16,7 @@ use crate::source::{CounterRange, Measure, Provenance, Reading, SampledSource, S
 use crate::units::{Microjoules, Nanoseconds};
 
 use self::die::{Die, opening_failed};
-use self::discover::{Pmu, Reader, readers};
+pub use self::discover::{Pmu, Reader, readers};
 use super::accuracy;
 use super::die_sum::DieSum;
 

@@ -19,10 +19,11 @@ impl Scale {
         Some(power.map_or(Self::Joules(joules), Self::TwoToTheMinus))
     }
 
-    /// The energy of `count` counts, rounded down to whole microjoules, so that a counter of them never falls.
+    /// The energy of `count` counts, rounded down to whole microjoules, so that a counter of them never falls: where it
+    /// is more than fits, it stays at the largest.
     pub(super) fn energy(self, count: u64) -> Microjoules {
         Microjoules(match self {
-            Self::TwoToTheMinus(power) => ((u128::from(count) * 1_000_000) >> power) as u64,
+            Self::TwoToTheMinus(power) => u64::try_from((u128::from(count) * 1_000_000) >> power).unwrap_or(u64::MAX),
             Self::Joules(joules) => (count as f64 * joules * 1e6) as u64,
         })
     }
@@ -40,6 +41,7 @@ mod tests {
         assert_eq!(scale, Scale::TwoToTheMinus(32));
         assert_eq!(scale.energy(1 << 32), Microjoules(1_000_000));
         assert_eq!(scale.energy(u64::MAX), Microjoules(4_294_967_295_999_999));
+        assert_eq!(Scale::TwoToTheMinus(0).energy(u64::MAX), Microjoules(u64::MAX));
     }
 
     #[test]

@@ -1,0 +1,47 @@
+//! Figures beside their limits.
+
+/// One figure.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    what: String,
+    measured: f64,
+    unit: &'static str,
+    limit: Option<f64>,
+    remark: String,
+}
+
+impl Row {
+    /// A figure without a limit.
+    pub(crate) fn new(what: impl Into<String>, measured: f64, unit: &'static str) -> Self {
+        Self { what: what.into(), measured, unit, limit: None, remark: String::new() }
+    }
+
+    /// Sets what it may not exceed, in the same unit.
+    #[must_use]
+    pub(crate) fn at_most(self, limit: f64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// Says how it came about.
+    #[must_use]
+    pub(crate) fn remark(self, remark: impl Into<String>) -> Self {
+        Self { remark: remark.into(), ..self }
+    }
+
+    /// Whether it exceeds its limit.
+    pub(crate) fn is_over(&self) -> bool {
+        self.limit.is_some_and(|limit| self.measured > limit || self.measured.is_nan())
+    }
+}
+
+/// Prints all of them.
+pub(crate) fn print(rows: &[Row]) {
+    println!("| agent | measured | limit | |");
+    println!("|---|---:|---:|---|");
+    for row in rows {
+        let Row { what, measured, unit, limit, remark } = row;
+        let limit = limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit} {unit}"));
+        let over = if row.is_over() { "**over**; " } else { "" };
+        println!("| {what} | {measured:.3} {unit} | {limit} | {over}{remark} |");
+    }
+}

@@ -1,0 +1,210 @@
+//! Closure of CPU time on the real kernel: whatever runs, every nanosecond of every CPU is somebody's.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use prony::activity::{ActivityWindow, CgroupId, Lifecycle, Pid, Topology, Tracker, read_topology};
+use prony::clock::Timestamp;
+use prony::kernel::{Attachment, KernelSide, LoadOptions, visit_every_cpu};
+use prony::units::Nanoseconds;
+use prony_tests::{TestCgroup, needs_bpf, skip};
+
+const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
+
+/// The kernel side and its tracker, as the pipeline has them.
+struct Accounting {
+    side: KernelSide,
+    tracker: Tracker,
+    topology: Arc<Topology>,
+    events: Vec<Lifecycle>,
+}
+
+impl Accounting {
+    fn start(attachment: Attachment) -> Result<Self> {
+        let topology = Arc::new(read_topology(Path::new("/sys"))?);
+        let options = LoadOptions { attachments: vec![attachment], ..LoadOptions::default() };
+        let side = KernelSide::load(&topology, &options)?;
+        visit_every_cpu(&topology);
+        sleep(Duration::from_millis(100));
+        let tracker = Tracker::new(Arc::clone(&topology), &side.memory, Timestamp::now());
+        let mut accounting = Self { side, tracker, topology, events: Vec::new() };
+        // What was counted before the first window belongs to no window.
+        accounting.close();
+        Ok(accounting)
+    }
+
+    fn close(&mut self) -> ActivityWindow {
+        self.events.clear();
+        self.side.events.drain(&mut self.events);
+        self.tracker.close_window(Timestamp::now(), &mut self.side.memory, &mut self.events)
+    }
+
+    /// Windows of `length` for `whole`.
+    fn watch(&mut self, whole: Duration, length: Duration) -> Vec<ActivityWindow> {
+        let end = Instant::now() + whole;
+        let mut windows = Vec::new();
+        while Instant::now() < end {
+            sleep(length);
+            windows.push(self.close());
+        }
+        windows
+    }
+}
+
+fn share_missing(windows: &[ActivityWindow], cpus: usize) -> f64 {
+    let counted: Nanoseconds = windows.iter().map(|window| window.busy(None) + window.idle.iter().copied().sum()).sum();
+    let wall: Nanoseconds = windows.iter().map(ActivityWindow::length).sum();
+    (counted.seconds() / (wall.seconds() * cpus as f64) - 1.0).abs()
+}
+
+fn cpu_time_of(windows: &[ActivityWindow], cgroup: CgroupId) -> f64 {
+    windows
+        .iter()
+        .flat_map(|window| &window.slices)
+        .filter(|slice| slice.consumer.cgroup == cgroup)
+        .map(|slice| slice.cpu_time.seconds())
+        .sum()
+}
+
+/// Seconds that the hypervisor has taken since boot. They lie inside our slices; `cpu.stat` leaves them out.
+fn stolen() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let ticks = stat.split_ascii_whitespace().nth(8).context("no steal in /proc/stat")?;
+    Ok(ticks.parse::<f64>()? / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// Our figure for a group is the kernel's, within `tolerance` and what was `stolen` meanwhile.
+fn agrees(windows: &[ActivityWindow], group: &TestCgroup, tolerance: f64, stolen: f64) -> Result<()> {
+    let (ours, kernels) = (cpu_time_of(windows, CgroupId(group.id()?)), group.usage()?.as_secs_f64());
+    let off = ours / kernels - 1.0;
+    println!("{}: {ours:.4} s, cpu.stat {kernels:.4} s, {:+.3} %", group.name(), off * 100.0);
+    let allowed = -tolerance..=tolerance + stolen / kernels;
+    assert!(allowed.contains(&off), "{}: {ours} s against cpu.stat's {kernels} s", group.name());
+    Ok(())
+}
+
+/// Runs a load in a group of its own from its first instruction on.
+fn start(group: &TestCgroup, arguments: &[&str]) -> Result<Child> {
+    group.command(LOAD).args(arguments).stdout(Stdio::null()).spawn().context("starting a load")
+}
+
+fn mixed_load_closes(test: &str, attachment: Attachment, seconds: u64) -> Result<()> {
+    if let Some(reason) = needs_bpf() {
+        skip(test, &reason);
+        return Ok(());
+    }
+    let length = (seconds - 3).to_string();
+    let loads: [(&str, &[&str]); 3] = [
+        ("spin", &["spin", &length]),
+        ("pingpong", &["pingpong", &length]),
+        ("storm", &["storm", "200", &length, "1", "brief-life"]),
+    ];
+    let groups = loads.iter().map(|(name, _)| TestCgroup::new(name)).collect::<Result<Vec<_>>>()?;
+    let mut accounting = Accounting::start(attachment)?;
+    let stolen_before = stolen()?;
+    let mut windows = accounting.watch(Duration::from_secs(1), Duration::from_millis(100));
+    let mut running = groups.iter().zip(loads).map(|(group, load)| start(group, load.1)).collect::<Result<Vec<_>>>()?;
+    windows.extend(accounting.watch(Duration::from_secs(seconds - 1), Duration::from_millis(100)));
+    for load in &mut running {
+        load.wait()?;
+    }
+    windows.push(accounting.close());
+
+    let missing = share_missing(&windows, accounting.topology.cpus().len());
+    println!("{}: {:.5} % of the CPUs' time is missing or there twice", attachment.label(), missing * 100.0);
+    assert!(missing <= 0.001, "closure is off by {:.4} %", missing * 100.0);
+    let stolen = stolen()? - stolen_before;
+    println!("{stolen:.2} s stolen");
+    groups.iter().try_for_each(|group| agrees(&windows, group, 0.005, stolen))
+}
+
+#[test]
+fn mixed_load_closes_and_agrees_with_the_kernel() -> Result<()> {
+    mixed_load_closes("mixed_load_closes_and_agrees_with_the_kernel", Attachment::TpBtf, 10)
+}
+
+#[test]
+fn the_raw_tracepoint_counts_the_same() -> Result<()> {
+    mixed_load_closes("the_raw_tracepoint_counts_the_same", Attachment::RawTp, 6)
+}
+
+/// In windows of 10 ms, a task that never yields is missing only where somebody else had the CPUs.
+#[test]
+fn a_task_that_never_yields_is_in_every_short_window() -> Result<()> {
+    if let Some(reason) = needs_bpf() {
+        skip("a_task_that_never_yields_is_in_every_short_window", &reason);
+        return Ok(());
+    }
+    let mut accounting = Accounting::start(Attachment::TpBtf)?;
+    let mut spinner = Command::new(LOAD).args(["spin", "3"]).spawn()?;
+    sleep(Duration::from_millis(200));
+    accounting.close();
+    let windows = accounting.watch(Duration::from_secs(2), Duration::from_millis(10));
+    spinner.wait()?;
+    let pid = Pid(spinner.id());
+    let cpus = accounting.topology.cpus().len() as u64;
+    let mut seen = 0;
+    for window in &windows {
+        let spun: Nanoseconds =
+            window.slices.iter().filter(|slice| slice.consumer.pid == pid).map(|slice| slice.cpu_time).sum();
+        let idle: Nanoseconds = window.idle.iter().copied().sum();
+        seen += usize::from(!spun.is_zero());
+        assert!(
+            !spun.is_zero() || idle.0 < window.length().0 * cpus / 2,
+            "the spinner is missing from a window of {:?} with {idle:?} idle",
+            window.length()
+        );
+    }
+    println!("the spinner is in {seen} of {} windows", windows.len());
+    assert!(seen > 0);
+    Ok(())
+}
+
+/// A task that ran before the programs were attached, and never yields, is known at once.
+#[test]
+fn who_ran_before_the_agent_is_known_too() -> Result<()> {
+    if let Some(reason) = needs_bpf() {
+        skip("who_ran_before_the_agent_is_known_too", &reason);
+        return Ok(());
+    }
+    let group = TestCgroup::new("early")?;
+    let mut spinner = start(&group, &["spin", "3"])?;
+    sleep(Duration::from_millis(500));
+    let mut accounting = Accounting::start(Attachment::TpBtf)?;
+    let before = group.usage()?.as_secs_f64();
+    let windows = accounting.watch(Duration::from_secs(1), Duration::from_millis(50));
+    let kernels = group.usage()?.as_secs_f64() - before;
+    let ours = cpu_time_of(&windows, CgroupId(group.id()?));
+    spinner.wait()?;
+    println!("{ours:.4} s, cpu.stat {kernels:.4} s");
+    // cpu.stat is brought up to date at the scheduler's tick, so a second of it is only good to some milliseconds.
+    assert!((ours / kernels - 1.0).abs() < 0.05, "{ours} s against cpu.stat's {kernels} s");
+    Ok(())
+}
+
+/// A process that is moved is billed to each cgroup for the time that it was in it.
+#[test]
+fn a_move_between_cgroups_splits_the_time() -> Result<()> {
+    if let Some(reason) = needs_bpf() {
+        skip("a_move_between_cgroups_splits_the_time", &reason);
+        return Ok(());
+    }
+    let (first, second) = (TestCgroup::new("first")?, TestCgroup::new("second")?);
+    let mut accounting = Accounting::start(Attachment::TpBtf)?;
+    let stolen_before = stolen()?;
+    let mut load = start(&first, &["pingpong", "2"])?;
+    let mut windows = accounting.watch(Duration::from_secs(1), Duration::from_millis(50));
+    for process in first.processes()? {
+        second.add(process)?;
+    }
+    windows.extend(accounting.watch(Duration::from_millis(1500), Duration::from_millis(50)));
+    load.wait()?;
+    windows.push(accounting.close());
+    let stolen = stolen()? - stolen_before;
+    agrees(&windows, &first, 0.01, stolen)?;
+    agrees(&windows, &second, 0.01, stolen)
+}
