@@ -41,6 +41,7 @@ static NO_ACCESS: Notice = Notice::new("process_files_denied");
 pub struct ProcessFiles {
     procfs: PathBuf,
     tick: Nanoseconds,
+    /// Whether processes are counted in the groups that they have in cgroup v1 hierarchies.
     v1: bool,
     v1_points: Vec<PathBuf>,
     v1_checked: Timestamp,
@@ -71,11 +72,6 @@ impl ProcessFiles {
             refilled: Timestamp::default(),
             reads_left: READS_PER_WINDOW,
         }
-    }
-
-    /// Whether processes are counted in the groups that they have in cgroup v1 hierarchies.
-    pub fn uses_v1(&self) -> bool {
-        self.v1
     }
 
     /// Reads what is due of the window's processes and tells it to `names`.
