@@ -21,7 +21,7 @@ use super::cgroup_mount;
 use super::cgroup_v1;
 use super::container::container_of;
 use super::names::Names;
-use super::process_stat::ProcessStat;
+use super::process_stat::{ProcessStat, clock_tick};
 
 /// How many processes' files are read per window at most.
 const READS_PER_WINDOW: u32 = 20;
@@ -63,7 +63,7 @@ impl ProcessFiles {
     pub fn open(roots: &HostRoots) -> Self {
         Self {
             procfs: roots.procfs.clone(),
-            tick: Nanoseconds(Nanoseconds::SECOND.0 / rustix::param::clock_ticks_per_second().max(1)),
+            tick: clock_tick(),
             v1: cgroup_v1::in_use(&roots.procfs),
             v1_points: cgroup_mount::v1_points(&roots.procfs),
             v1_checked: Timestamp::default(),
