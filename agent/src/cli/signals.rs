@@ -1,10 +1,19 @@
 //! What the agent does at signals: SIGHUP reads the configuration anew; SIGTERM and SIGINT end in order, and a second
 //! one ends at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// How long an agent that ends is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// How long it has to end in order.
+    pub(super) grace: Duration,
+    /// Wishes to end that come closer together are one: `timeout` and some shells signal a process and then its group.
+    pub(super) same_wish: Duration,
+}
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +63,13 @@ pub(super) enum Cut {
 }
 
 /// Runs `agent` to its end. Calls `reload` where that is wished; cancels `shutdown` at the first wish to end, and
-/// leaves the agent at the second one or after `grace`.
+/// leaves the agent at the second one or after its grace.
 pub(super) async fn attend<T>(
     mut next: impl AsyncFnMut() -> Wish,
     agent: impl Future<Output = T>,
     mut reload: impl FnMut(),
     shutdown: &CancellationToken,
-    grace: Duration,
+    Patience { grace, same_wish }: Patience,
 ) -> Result<T, Cut> {
     tokio::pin!(agent);
     loop {
@@ -74,7 +83,8 @@ pub(super) async fn attend<T>(
     }
     tracing::info!("ending");
     shutdown.cancel();
-    let asked_again = async { while next().await != Wish::End {} };
+    let asked = Instant::now();
+    let asked_again = async { while next().await != Wish::End || asked.elapsed() < same_wish {} };
     tokio::select! {
         end = tokio::time::timeout(grace, &mut agent) => end.map_err(|_| Cut::Overdue),
         () = asked_again => Err(Cut::AskedTwice),
@@ -90,12 +100,13 @@ mod tests {
     use super::*;
 
     const NEVER_REACHED: Duration = Duration::from_hours(1);
+    const ENDLESS: Patience = Patience { grace: NEVER_REACHED, same_wish: Duration::ZERO };
 
     /// Attends an agent while these wishes come, and then no more. Returns also how often it was to reload.
     async fn attended<T>(
         wishes: &[Wish],
         agent: impl FnOnce(CancellationToken) -> T,
-        grace: Duration,
+        patience: Patience,
     ) -> (Result<T::Output, Cut>, usize)
     where
         T: Future,
@@ -107,7 +118,7 @@ mod tests {
         let shutdown = CancellationToken::new();
         let mut reloads = 0;
         let next = async || receiver.recv().await.unwrap();
-        let end = attend(next, agent(shutdown.clone()), || reloads += 1, &shutdown, grace).await;
+        let end = attend(next, agent(shutdown.clone()), || reloads += 1, &shutdown, patience).await;
         (end, reloads)
     }
 
@@ -119,24 +130,33 @@ mod tests {
     #[tokio::test]
     async fn it_reloads_as_often_as_wished_and_ends_in_order() {
         let wishes = [Wish::Reload, Wish::Reload, Wish::End];
-        assert_eq!(attended(&wishes, orderly, NEVER_REACHED).await, (Ok("in order"), 2));
+        assert_eq!(attended(&wishes, orderly, ENDLESS).await, (Ok("in order"), 2));
     }
 
     #[tokio::test]
     async fn an_agent_that_ends_by_itself_is_not_waited_for() {
-        let (end, _) = attended(&[], |_| async { "failed" }, NEVER_REACHED).await;
+        let (end, _) = attended(&[], |_| async { "failed" }, ENDLESS).await;
         assert_eq!(end, Ok("failed"));
     }
 
     #[tokio::test]
     async fn a_second_wish_ends_at_once_and_a_reload_in_between_does_not() {
-        let (end, _) = attended(&[Wish::End, Wish::Reload, Wish::End], |_| pending::<()>(), NEVER_REACHED).await;
+        let wishes = [Wish::End, Wish::Reload, Wish::End];
+        let (end, _) = attended(&wishes, |_| pending::<()>(), ENDLESS).await;
         assert_eq!(end, Err(Cut::AskedTwice));
     }
 
     #[tokio::test]
+    async fn signals_that_come_together_are_one_wish() {
+        let patience = Patience { grace: Duration::from_millis(1), same_wish: NEVER_REACHED };
+        let (end, _) = attended(&[Wish::End; 3], |_| pending::<()>(), patience).await;
+        assert_eq!(end, Err(Cut::Overdue), "not taken for a second wish");
+    }
+
+    #[tokio::test]
     async fn an_agent_that_does_not_end_is_cut_off() {
-        let (end, _) = attended(&[Wish::End], |_| pending::<()>(), Duration::from_millis(1)).await;
+        let patience = Patience { grace: Duration::from_millis(1), ..ENDLESS };
+        let (end, _) = attended(&[Wish::End], |_| pending::<()>(), patience).await;
         assert_eq!(end, Err(Cut::Overdue));
     }
 }
