@@ -25,6 +25,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(15);
 pub struct AgentBuilder {
     config: String,
     arguments: Vec<OsString>,
+    launcher: Vec<OsString>,
+    metrics: Option<SocketAddr>,
+    grpc: Option<SocketAddr>,
 }
 
 /// A running agent. It is killed when it is dropped; when that is because a test fails, its log is shown.
@@ -41,7 +44,7 @@ pub struct Agent {
 pub struct Stopped {
     /// How it ended.
     pub status: ExitStatus,
-    /// How long it took from the signal.
+    /// How long it took from the signal, or where there was none, from its start.
     pub took: Duration,
     /// All it had written to its standard output and standard error.
     pub log: String,
@@ -62,18 +65,67 @@ impl AgentBuilder {
         self
     }
 
+    /// A command line that becomes the agent's, which is put behind it: `setpriv` with its options, for example.
+    #[must_use]
+    pub fn under(mut self, launcher: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.launcher.extend(launcher.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
+    /// Where it serves Prometheus; a free port by default.
+    #[must_use]
+    pub fn metrics_at(mut self, address: SocketAddr) -> Self {
+        self.metrics = Some(address);
+        self
+    }
+
+    /// Where it serves gRPC; a free port by default.
+    #[must_use]
+    pub fn grpc_at(mut self, address: SocketAddr) -> Self {
+        self.grpc = Some(address);
+        self
+    }
+
     /// Starts the agent of `PRONY_BIN` and waits until it serves metrics.
     ///
     /// # Errors
     /// When it ends before that, or does not get there in 30 s; the message has its log.
     pub fn start(self) -> Result<Agent> {
+        let mut agent = self.spawn()?;
+        agent.wait_until_ready()?;
+        Ok(agent)
+    }
+
+    /// Starts the agent of `PRONY_BIN` and waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When it still runs after 30 s; the message has its log.
+    pub fn run_to_its_end(self) -> Result<Stopped> {
+        let mut agent = self.spawn()?;
+        let started = Instant::now();
+        let ended = wait_until(START_LIMIT, || agent.process.try_wait().transpose());
+        let Some(status) = ended.transpose()? else {
+            bail!("the agent still runs after {} s; its log:\n{}", START_LIMIT.as_secs(), agent.log());
+        };
+        Ok(Stopped { status, took: started.elapsed(), log: agent.log() })
+    }
+
+    fn spawn(self) -> Result<Agent> {
         let binary = env::var_os(AGENT).with_context(|| format!("{AGENT} is not set: run `cargo xtask test`"))?;
         let directory = tempfile::tempdir()?;
         let config = directory.path().join("prony.toml");
         fs::write(&config, &self.config)?;
         let log = File::create(directory.path().join("log"))?;
-        let (metrics, grpc) = (free_tcp_address()?, free_tcp_address()?);
-        let process = Command::new(&binary)
+        let metrics = self.metrics.map_or_else(free_tcp_address, Ok)?;
+        let grpc = self.grpc.map_or_else(free_tcp_address, Ok)?;
+        let command_line: Vec<&OsString> = self.launcher.iter().chain([&binary]).collect();
+        let mut command = Command::new(command_line[0]);
+        // What this process has there is for tests, or would configure the agent.
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PRONY_")) {
+            command.env_remove(name);
+        }
+        let process = command
+            .args(&command_line[1..])
             .arg("run")
             .arg("--config")
             .arg(&config)
@@ -83,10 +135,8 @@ impl AgentBuilder {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
-        let mut agent = Agent { process, directory, metrics, grpc };
-        agent.wait_until_ready()?;
-        Ok(agent)
+            .with_context(|| format!("cannot start {}", command_line[0].display()))?;
+        Ok(Agent { process, directory, metrics, grpc })
     }
 }
 

@@ -15,18 +15,24 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod books;
 mod cgroup;
+mod fake_rapl;
 pub mod fuzz;
 mod guard;
 mod http;
 mod network;
+mod running;
 mod samples;
 mod wait;
 
 pub use agent::{Agent, AgentBuilder, Stopped};
+pub use books::{assert_books, assert_nothing_fell};
 pub use cgroup::{TestCgroup, cgroup2_mount};
+pub use fake_rapl::{FakeRapl, Zone};
 pub use guard::{needs_agent, needs_bpf, needs_root, needs_server, skip};
 pub use http::{Response, get};
 pub use network::{free_tcp_address, free_udp_address};
+pub use running::Running;
 pub use samples::{Sample, Samples};
 pub use wait::wait_until;

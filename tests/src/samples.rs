@@ -15,6 +15,8 @@ pub struct Sample {
     pub labels: BTreeMap<String, String>,
     /// Its value, in the unit of the metric.
     pub value: f64,
+    /// Its value as it is written.
+    pub text: String,
 }
 
 impl Sample {
@@ -31,9 +33,27 @@ impl Sample {
             None => (BTreeMap::new(), rest),
         };
         let value = rest.split_whitespace().next().context("a sample has a value")?;
-        let value = value.parse().with_context(|| format!("{value} is no number"))?;
-        Ok(Self { name: name.to_owned(), labels, value })
+        let number = value.parse().with_context(|| format!("{value} is no number"))?;
+        Ok(Self { name: name.to_owned(), labels, value: number, text: value.to_owned() })
     }
+
+    /// Its value in millionths, exactly: microjoules of joules. Floating point would hide a missing microjoule.
+    ///
+    /// # Errors
+    /// When the value is no plain decimal with at most six digits after the point.
+    pub fn millionths(&self) -> Result<u64> {
+        millionths(&self.text).with_context(|| format!("{} is {}, no whole number of millionths", self.name, self.text))
+    }
+}
+
+fn millionths(decimal: &str) -> Option<u64> {
+    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
+    let digits = [whole, fraction].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    if !digits || whole.is_empty() || fraction.len() > 6 {
+        return None;
+    }
+    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
+    whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction)
 }
 
 /// Reads `label="value",...}` and returns the labels and what follows.
@@ -112,6 +132,15 @@ impl Samples {
         self.matching(name, labels).map(|sample| sample.value).sum()
     }
 
+    /// The exact sum in millionths (see [`Sample::millionths`]) over all samples of that name that have at least these
+    /// labels; 0 when there is none.
+    ///
+    /// # Errors
+    /// When one of them is no whole number of millionths.
+    pub fn millionths(&self, name: &str, labels: &[(&str, &str)]) -> Result<u64> {
+        self.matching(name, labels).map(Sample::millionths).sum()
+    }
+
     /// All samples, in the order of the scrape.
     pub fn iter(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter()
@@ -153,6 +182,18 @@ go_gc_bytes{le=\"+Inf\",} +Inf
         let process = samples.matching("kepler_process_cpu_joules_total", &[("pid", "7")]).next().unwrap();
         assert_eq!(process.labels["comm"], "a \"b\" {c}, d=\\\n");
         assert_eq!(process.value.to_bits(), 1e-3_f64.to_bits());
+    }
+
+    #[test]
+    fn millionths_are_exact_or_refused() {
+        assert_eq!(millionths("9007199254.740993"), Some(9_007_199_254_740_993));
+        assert_eq!((millionths("0"), millionths("0.5"), millionths("12")), (Some(0), Some(500_000), Some(12_000_000)));
+        for text in ["", "-1", "1e3", "+Inf", "NaN", "0.0000001", ".5", "99999999999999999999"] {
+            assert_eq!(millionths(text), None, "{text}");
+        }
+        let samples = Samples::parse(SCRAPE).unwrap();
+        assert_eq!(samples.millionths("kepler_node_cpu_joules_total", &[]).unwrap(), 14_750_000);
+        assert!(samples.millionths("go_gc_bytes", &[]).is_err());
     }
 
     #[test]

@@ -20,14 +20,14 @@ pub const EXIT_USAGE: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo prony doctor        what this machine offers, what the agent will use, and how to get what is missing
+  sudo prony doctor        what this machine offers, and how to get what is missing
   sudo prony run           the agent; then: curl 127.0.0.1:9190/metrics
   prony top                what draws power right now, in the terminal
 
 Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.";
 
 #[derive(Debug, Parser)]
-#[command(name = "prony", version, about = "How many joules every process, container and function uses")]
+#[command(name = "prony", version, about = "How many joules every process, cgroup and container uses")]
 #[command(after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]

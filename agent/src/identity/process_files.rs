@@ -21,7 +21,7 @@ use super::cgroup_mount;
 use super::cgroup_v1;
 use super::container::container_of;
 use super::names::Names;
-use super::process_stat::ProcessStat;
+use super::process_stat::{ProcessStat, clock_tick};
 
 /// How many processes' files are read per window at most.
 const READS_PER_WINDOW: u32 = 20;
@@ -44,6 +44,7 @@ static NO_ACCESS: Notice = Notice::new("process_files_denied");
 pub struct ProcessFiles {
     procfs: PathBuf,
     tick: Nanoseconds,
+    /// Whether processes are counted in the groups that they have in cgroup v1 hierarchies.
     v1: bool,
     v1_points: Vec<PathBuf>,
     v1_checked: Timestamp,
@@ -67,7 +68,7 @@ impl ProcessFiles {
     pub fn open(roots: &HostRoots) -> Self {
         Self {
             procfs: roots.procfs.clone(),
-            tick: Nanoseconds(Nanoseconds::SECOND.0 / rustix::param::clock_ticks_per_second().max(1)),
+            tick: clock_tick(),
             v1: cgroup_v1::in_use(&roots.procfs),
             v1_points: cgroup_mount::v1_points(&roots.procfs),
             v1_checked: Timestamp::default(),
@@ -77,11 +78,6 @@ impl ProcessFiles {
             reads_left: READS_PER_WINDOW,
             denied: 0,
         }
-    }
-
-    /// Whether processes are counted in the groups that they have in cgroup v1 hierarchies.
-    pub fn uses_v1(&self) -> bool {
-        self.v1
     }
 
     /// Reads what is due of the window's processes and tells it to `names`.

@@ -15,13 +15,16 @@ pub struct ProcessStat {
     pub parent: Pid,
     /// Whether it is a thread of the kernel.
     pub kernel_thread: bool,
+    /// Whether all of its threads have ended: it waits for its parent only.
+    pub dead: bool,
     /// When it was started, on the boot clock, to one clock tick.
     pub start: Nanoseconds,
 }
 
 impl ProcessStat {
-    /// Reads the file's one line; `None` where that is cut. `tick` is the length of a clock tick (`sysconf(_SC_CLK_TCK)`). The command name may hold anything, also
-    /// parentheses and spaces, so what follows it is counted from the last closing one.
+    /// Reads the file's one line; `None` where that is cut. `tick` is the length of a clock tick
+    /// (`sysconf(_SC_CLK_TCK)`). The command name may hold anything, also parentheses and spaces, so what follows it is
+    /// counted from the last closing one.
     pub fn parse(text: &str, tick: Nanoseconds) -> Option<Self> {
         let (front, back) = text.rsplit_once(") ")?;
         let (_, comm) = front.split_once(" (")?;
@@ -31,6 +34,8 @@ impl ProcessStat {
             comm: Comm::new(comm),
             parent: Pid(u32::try_from(field(4)?).ok()?),
             kernel_thread: field(9)? & PF_KTHREAD != 0,
+            // The state is the first thread's.
+            dead: matches!(fields.first(), Some(&("Z" | "X"))) && field(20)? <= 1,
             start: Nanoseconds(field(22)?.checked_mul(tick.0)?),
         })
     }
@@ -39,6 +44,11 @@ impl ProcessStat {
     pub fn started_at(&self, start: Nanoseconds, tick: Nanoseconds) -> bool {
         start.is_zero() || start.0.abs_diff(self.start.0) <= 2 * tick.0
     }
+}
+
+/// The length of a clock tick.
+pub(super) fn clock_tick() -> Nanoseconds {
+    Nanoseconds(Nanoseconds::SECOND.0 / rustix::param::clock_ticks_per_second().max(1))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use crate::clock::Timestamp;
 use crate::kernel::{KernelCounts, KernelSide, LoadError, LoadOptions, RunTime, visit_every_cpu};
 use crate::units::Nanoseconds;
 
+use super::unnoticed_ends::UnnoticedEnds;
+
 /// The first stage of the pipeline.
 pub(super) enum ActivitySide {
     /// CPU time of every consumer.
@@ -19,8 +21,7 @@ pub(super) struct Counting {
     side: KernelSide,
     tracker: Tracker,
     events: Vec<Lifecycle>,
-    lost_events: u64,
-    procfs: std::path::PathBuf,
+    unnoticed_ends: UnnoticedEnds,
 }
 
 /// How the kernel side is doing.
@@ -44,8 +45,7 @@ impl ActivitySide {
             side,
             tracker,
             events: Vec::new(),
-            lost_events: 0,
-            procfs: procfs.to_owned(),
+            unnoticed_ends: UnnoticedEnds::new(procfs),
         })))
     }
 
@@ -103,23 +103,10 @@ impl Counting {
     fn close_window(&mut self, now: Timestamp) -> (ActivityWindow, Vec<Lifecycle>) {
         // Before the counters are read: whoever is told to have ended has been seen to run.
         self.side.events.drain(&mut self.events);
-        self.look_for_unnoticed_ends(now);
         let mut events = std::mem::take(&mut self.events);
         let window = self.tracker.close_window(now, &mut self.side.memory, &mut events);
+        self.unnoticed_ends.look(now, self.side.memory.counts().lost_events, &mut self.tracker);
         self.side.flush_diagnostics();
         (window, events)
-    }
-
-    /// After lost events, processes that are no longer there are taken for ended.
-    fn look_for_unnoticed_ends(&mut self, now: Timestamp) {
-        let lost = self.side.memory.counts().lost_events;
-        if lost == std::mem::replace(&mut self.lost_events, lost) {
-            return;
-        }
-        let gone: Vec<_> =
-            self.tracker.living().filter(|consumer| !self.procfs.join(consumer.pid.to_string()).exists()).collect();
-        for consumer in gone {
-            self.tracker.process_gone(consumer.pid, consumer.start, now);
-        }
     }
 }

@@ -8,10 +8,13 @@ use procfs::{FromBufReadSI as _, KernelStats};
 use crate::activity::Topology;
 use crate::clock::Timestamp;
 use crate::host::HostRoots;
+use crate::notice::Notice;
 use crate::telemetry;
 use crate::units::Nanoseconds;
 
 use super::activity_side::ActivitySide;
+
+static NO_SLOTS: Notice = Notice::new("slots_exhausted");
 
 /// Keeps the pipeline's own metrics up to date.
 pub(super) struct Health {
@@ -20,6 +23,7 @@ pub(super) struct Health {
     next: Timestamp,
     longest_close: Nanoseconds,
     ticks: Option<Ticks>,
+    overflows: u64,
 }
 
 /// CPU time that is inside the consumers' time but not theirs, in clock ticks since boot, over all CPUs.
@@ -39,6 +43,7 @@ impl Health {
             next: Timestamp::default(),
             longest_close: Nanoseconds::ZERO,
             ticks: None,
+            overflows: 0,
         }
     }
 
@@ -53,16 +58,23 @@ impl Health {
         self.next = end + Nanoseconds::SECOND;
         gauge!(telemetry::WINDOW_SECONDS.name).set(length.seconds());
         gauge!(telemetry::WINDOW_CLOSE_SECONDS.name).set(std::mem::take(&mut self.longest_close).seconds());
-        Self::kernel_side(activity);
+        self.kernel_side(activity);
         self.foreign_time(end);
     }
 
-    fn kernel_side(activity: &ActivitySide) {
+    fn kernel_side(&mut self, activity: &ActivitySide) {
         let Some(state) = activity.state() else { return };
         counter!(telemetry::SWITCHES.name).absolute(state.counts.switches);
         counter!(telemetry::OVERFLOWS.name).absolute(state.counts.overflows);
         counter!(telemetry::UNREPORTED.name).absolute(state.counts.unreported);
         counter!(telemetry::EVENTS_LOST.name).absolute(state.counts.lost_events);
+        if std::mem::replace(&mut self.overflows, state.counts.overflows) < state.counts.overflows {
+            NO_SLOTS.warn(format_args!(
+                "all {} slots are in use, and the time of further processes is counted together in the line '?overflow': \
+                 raise activity.max_consumers",
+                state.slots_used
+            ));
+        }
         gauge!(telemetry::SLOTS_USED.name).set(state.slots_used as f64);
         if let Some(time) = state.run_time {
             gauge!(telemetry::SWITCH_COST.name).set(time.total.seconds() / time.runs as f64);

@@ -6,6 +6,7 @@ mod health;
 mod message;
 mod schedule;
 mod sources;
+mod unnoticed_ends;
 mod window_thread;
 
 use std::sync::{Arc, mpsc};

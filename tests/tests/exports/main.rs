@@ -1,0 +1,7 @@
+//! What the agent tells, by those who read it: a real Prometheus, the generated gRPC client, and `prony top`.
+
+mod bench;
+mod grpc;
+mod mirror;
+mod prometheus;
+mod top;

@@ -1,0 +1,184 @@
+//! A real Prometheus, its linter, and the formats that it asks for.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use prony_tests::{Running, assert_books, free_tcp_address, get, needs_server, skip, wait_until};
+use serde_json::Value;
+
+use crate::bench::{Bench, needs_bench};
+
+/// Prometheus takes a few seconds to start, and a rate needs two scrapes.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// The linter's only complaint: the unit in which books are exact is no base unit.
+const KNOWN_LINT: &str = "prony_books_error_microjoules use base unit \"joules\" instead of \"microjoules\"";
+
+#[test]
+fn a_real_prometheus_scrapes_and_queries() {
+    if let Some(reason) = needs_bench().or_else(|| needs_server("prometheus")) {
+        return skip("prometheus::a_real_prometheus_scrapes_and_queries", &reason);
+    }
+    scrape().unwrap();
+}
+
+/// A server whose data lie in a folder that goes with it.
+struct Prometheus {
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    _process: Running,
+}
+
+impl Prometheus {
+    fn start(target: SocketAddr) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let config = folder.path().join("prometheus.yml");
+        let scrape = format!(
+            "scrape_configs:\n- job_name: prony\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  static_configs:\n  - \
+             targets: ['{target}']\n"
+        );
+        fs::write(&config, scrape)?;
+        let address = free_tcp_address()?;
+        let binary = xtask::servers::find("prometheus").map_err(anyhow::Error::msg)?;
+        let log = fs::File::create(folder.path().join("log"))?;
+        let mut command = Command::new(binary);
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(log);
+        Ok(Self { address, _process: Running::start(&mut command)?, folder })
+    }
+
+    fn ask(&self, path: &str) -> Option<Value> {
+        serde_json::from_slice(&get(self.address, path, &[]).ok()?.body).ok()
+    }
+
+    /// Asks until there is an answer that can be used.
+    fn until<T>(&self, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        let mut last = None;
+        let found = wait_until(PATIENCE, || {
+            last = self.ask(path);
+            wanted(last.as_ref()?)
+        });
+        let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        found.with_context(|| format!("no answer to {path}; the last one is {last:?}; the log:\n{}", log()))
+    }
+
+    /// The values that a query gives, by the labels of each; at least one.
+    fn query(&self, query: &str) -> Result<Vec<(Value, f64)>> {
+        let path = format!("/api/v1/query?query={}", encoded(query));
+        self.until(&path, |answer| {
+            let result = answer["data"]["result"].as_array().filter(|result| !result.is_empty())?;
+            let value = |line: &Value| Some((line["metric"].clone(), line["value"][1].as_str()?.parse().ok()?));
+            result.iter().map(value).collect()
+        })
+    }
+}
+
+/// For a URL's query.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn scrape() -> Result<()> {
+    let mut bench = Bench::start("prometheus", "20")?;
+    let prometheus = Prometheus::start(bench.agent.metrics_address())?;
+    prometheus.until("/api/v1/targets", |answer| {
+        let target = &answer["data"]["activeTargets"][0];
+        assert!(target["lastError"].as_str().is_none_or(str::is_empty), "{target}");
+        (target["health"] == "up").then_some(())
+    })?;
+    for (_, watts) in prometheus.query("kepler_node_cpu_watts")? {
+        assert!(watts >= 0.0);
+    }
+    let rates = prometheus.query("sum(rate(prony_zone_measured_joules_total{zone=\"package\"}[15s])) > 0")?;
+    assert!(rates[0].1 > 0.0, "{rates:?}");
+    let load = format!(
+        "prony_command_joules_total{{cgroup=\"{}\",comm=\"prony-load\",part=\"active\"}} > 0",
+        bench.group.name()
+    );
+    assert!(!prometheus.query(&load)?.is_empty());
+
+    // What Prometheus has stored adds up as what the agent has told.
+    bench.stand_still()?;
+    std::thread::sleep(Duration::from_secs(2));
+    let difference = "abs(sum without (part) (prony_zone_joules_total) - on(node_name, zone, socket, source, provenance) \
+                      prony_zone_measured_joules_total)";
+    let differences = prometheus.query(difference)?;
+    assert!(differences.iter().all(|(_, joules)| *joules < 1e-9), "{differences:?}");
+    for (metric, errors) in prometheus.query("prony_books_error_microjoules")? {
+        assert_eq!(errors.to_bits(), 0, "{metric}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_linter_finds_no_error() {
+    if let Some(reason) = needs_bench().or_else(|| needs_server("prometheus")) {
+        return skip("prometheus::the_linter_finds_no_error", &reason);
+    }
+    lint().unwrap();
+}
+
+fn lint() -> Result<()> {
+    let server = xtask::servers::find("prometheus").map_err(anyhow::Error::msg)?;
+    let promtool = server.with_file_name("promtool");
+    let bench = Bench::start("lint", "1")?;
+    let (status, complaints) = check(&promtool, &bench.agent.metrics()?)?;
+    // 3 is a complaint about style; 1 would be an error.
+    assert!([Some(0), Some(3)].contains(&status), "{status:?}: {complaints}");
+    let new: Vec<_> = complaints.lines().filter(|line| !line.is_empty() && *line != KNOWN_LINT).collect();
+    assert!(new.is_empty(), "{new:#?}");
+    Ok(())
+}
+
+fn check(promtool: &Path, page: &str) -> Result<(Option<i32>, String)> {
+    let mut command = Command::new(promtool);
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("promtool comes with Prometheus")?;
+    child.stdin.take().context("a pipe")?.write_all(page.as_bytes())?;
+    let output = child.wait_with_output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[test]
+fn each_client_gets_the_format_that_it_asks_for() {
+    if let Some(reason) = needs_bench() {
+        return skip("prometheus::each_client_gets_the_format_that_it_asks_for", &reason);
+    }
+    formats().unwrap();
+}
+
+fn formats() -> Result<()> {
+    let bench = Bench::start("formats", "1")?;
+    let server = bench.agent.metrics_address();
+    let text = get(server, "/metrics", &[])?;
+    assert!(text.header("content-type").is_some_and(|kind| kind.starts_with("text/plain; version=0.0.4")));
+    assert!(!text.text()?.contains("# EOF"));
+
+    let open = get(server, "/metrics", &[("Accept", "application/openmetrics-text; version=1.0.0")])?;
+    assert!(open.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text")));
+    assert!(open.text()?.ends_with("\n# EOF\n"), "an OpenMetrics page ends with its mark");
+    assert!(open.text()?.contains("# TYPE prony_zone_measured_joules counter\n"), "a counter's family has no _total");
+    assert!(open.text()?.contains("# UNIT prony_zone_measured_joules joules\n"));
+    assert_books(&prony_tests::Samples::parse(open.text()?)?)?;
+
+    let packed = get(server, "/metrics", &[("Accept-Encoding", "gzip")])?;
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert_eq!(packed.body[..2], [0x1f, 0x8b]);
+    assert!(packed.body.len() * 2 < text.body.len(), "{} of {} bytes", packed.body.len(), text.body.len());
+
+    let health = get(server, "/healthz", &[])?;
+    assert_eq!((health.status, health.text()?), (200, "ok\n"));
+    assert_eq!(get(server, "/nonsense", &[])?.status, 404);
+    Ok(())
+}
