@@ -84,7 +84,6 @@ fn slot_of<R: Reader>(state: *mut CpuState, task: &Task<R>) -> u32 {
 }
 
 /// [`look_up`] as a function of its own, so that the common way through a switch keeps its registers.
-///
 #[cold]
 #[inline(never)]
 fn look_up_far<R: Reader>(state: *mut CpuState, task: *const u8) -> u32 {

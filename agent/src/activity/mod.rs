@@ -14,7 +14,7 @@ pub use consumer::{CgroupId, Comm, ConsumerId, Pid};
 pub use cpu_list::parse_cpu_list;
 pub use lifecycle::Lifecycle;
 pub use slot_memory::{CpuReading, Occupant, SlotMemory, SlotOwner};
-pub use sysfs_topology::{MAX_SHARDS, read_topology};
+pub use sysfs_topology::read_topology;
 pub use topology::{CoreKind, CpuPlace, ShardId, Topology};
 pub use tracker::Tracker;
 pub use window::{ActivityWindow, Slice};

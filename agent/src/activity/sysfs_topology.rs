@@ -7,8 +7,9 @@ use std::path::Path;
 use super::cpu_list::parse_cpu_list;
 use super::{CoreKind, CpuPlace, ShardId, Topology};
 
-/// The most shards that cells are kept in. Up to this many CPUs, every CPU has one of its own.
-pub const MAX_SHARDS: usize = 32;
+/// How many shards the cells are spread over. Up to this many CPUs, every CPU has one of its own; a machine with more
+/// may have one shard more for each package and core type, since no shard spans two of them.
+const SHARDS: usize = 32;
 
 /// Reads the topology of all possible CPUs. What a CPU does not say (offline CPUs have no `topology`) is taken for
 /// package 0 and a core of its own. Errors only where not even the list of CPUs can be read.
@@ -22,13 +23,14 @@ pub fn read_topology(sysfs: &Path) -> std::io::Result<Topology> {
         .ok()
         .and_then(|list| parse_cpu_list(&list))
         .unwrap_or_default();
-    let capacity = |cpu: u32| number(&root.join(format!("cpu{cpu}/cpu_capacity")));
-    let largest = cpus.iter().filter_map(|&cpu| capacity(cpu)).max();
+    let capacities: Vec<_> = cpus.iter().map(|cpu| number(&root.join(format!("cpu{cpu}/cpu_capacity")))).collect();
+    let largest = capacities.iter().max().copied().flatten();
     let mut places: Vec<CpuPlace> = cpus
         .iter()
-        .map(|&cpu| {
+        .zip(capacities)
+        .map(|(&cpu, capacity)| {
             let topology = root.join(format!("cpu{cpu}/topology"));
-            let smaller = capacity(cpu).is_some() && capacity(cpu) < largest;
+            let smaller = capacity.is_some() && capacity < largest;
             CpuPlace {
                 cpu,
                 // -1 where the firmware does not tell.
@@ -43,10 +45,10 @@ pub fn read_topology(sysfs: &Path) -> std::io::Result<Topology> {
     Ok(Topology::new(places))
 }
 
-/// Gives every CPU a shard: one of its own where there are at most [`MAX_SHARDS`] CPUs; else the shards are spread over
+/// Gives every CPU a shard: one of its own where there are at most [`SHARDS`] CPUs; else the shards are spread over
 /// the packages and core types in proportion to their CPUs, so that no shard spans two of them.
 fn assign_shards(places: &mut [CpuPlace]) {
-    let per_shard = places.len().div_ceil(MAX_SHARDS).max(1);
+    let per_shard = places.len().div_ceil(SHARDS).max(1);
     let mut groups: BTreeMap<(u32, bool), Vec<usize>> = BTreeMap::new();
     for (index, place) in places.iter().enumerate() {
         groups.entry((place.package, place.kind == CoreKind::Efficiency)).or_default().push(index);
@@ -91,11 +93,17 @@ mod tests {
     #[test]
     fn shards_never_span_packages_and_stay_few() {
         let topology = read_topology(machine(2, 128).path()).unwrap();
-        assert!(topology.shards() <= MAX_SHARDS, "{}", topology.shards());
+        assert!(topology.shards() <= SHARDS, "{}", topology.shards());
         assert_eq!(topology.packages(), [0, 1]);
         for place in topology.cpus() {
             assert_eq!(topology.package_of(place.shard), place.package);
         }
+    }
+
+    #[test]
+    fn a_virtual_machine_whose_cpus_are_packages_has_a_shard_for_each() {
+        let topology = read_topology(machine(64, 1).path()).unwrap();
+        assert_eq!((topology.shards(), topology.packages().len()), (64, 64));
     }
 
     #[test]

@@ -11,19 +11,19 @@ use crate::config::{self, Config, ConfigErrors, Loaded, Override};
 use crate::pipeline;
 
 use super::logging::{self, LogFormat};
-use super::signals::{Signals, attend};
+use super::signals::{Patience, Signals, attend};
 
 /// Threads for the listeners and meters; the pipeline decides for itself where it runs.
 const WORKERS: usize = 2;
 
-/// How long the agent has to end in order, so that it is gone 5 s after the signal.
-const GRACE: Duration = Duration::from_millis(4_500);
+/// The agent is gone 5 s after the signal, in order or not.
+const PATIENCE: Patience = Patience { grace: Duration::from_millis(4_500), same_wish: Duration::from_millis(200) };
 
 const EXAMPLES: &str = "\
 Examples:
   sudo prony run
   sudo prony run --config prony.toml --window 10ms
-  sudo prony run --metrics-listen 0.0.0.0:9190 --log-format json
+  sudo prony run --metrics-listen 127.0.0.1:9290 --log-format json
   prony run --sysfs /host/sys --procfs /host/proc --node-name \"$NODE_NAME\"
 
 Signals:
@@ -43,7 +43,7 @@ pub struct RunArgs {
     /// Form of the agent's own messages (on standard error)
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     log_format: LogFormat,
-    /// Log details; twice: everything
+    /// Log details; given twice, log everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -54,25 +54,25 @@ pub struct ConfigArgs {
     /// Configuration file [default: /etc/prony/prony.toml if it is there]
     #[arg(long, env = config::CONFIG_VARIABLE, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to serve Prometheus metrics, for example 127.0.0.1:9190
+    /// Where to serve Prometheus metrics [default: 127.0.0.1:9190]
     #[arg(long, value_name = "ADDR")]
     metrics_listen: Option<String>,
-    /// Where to serve gRPC, for example 127.0.0.1:9191
+    /// Where to serve gRPC [default: 127.0.0.1:9191]
     #[arg(long, value_name = "ADDR")]
     grpc_listen: Option<String>,
-    /// Where sysfs is mounted
+    /// Where sysfs is mounted [default: /sys]
     #[arg(long, value_name = "DIR")]
     sysfs: Option<String>,
-    /// Where procfs is mounted
+    /// Where procfs is mounted [default: /proc]
     #[arg(long, value_name = "DIR")]
     procfs: Option<String>,
-    /// Where the cgroup v2 hierarchy is mounted
+    /// Where the cgroup v2 hierarchy is mounted [default: found in /proc/self/mountinfo]
     #[arg(long, value_name = "DIR")]
     cgroupfs: Option<String>,
-    /// Length of a window, 1ms to 10s
+    /// Length of a window, 1ms to 10s [default: 100ms]
     #[arg(long, value_name = "DURATION")]
     window: Option<String>,
-    /// Name of this node in every output
+    /// Name of this node in every output [default: the host name]
     #[arg(long, value_name = "NAME")]
     node_name: Option<String>,
 }
@@ -104,8 +104,9 @@ impl ConfigArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let Loaded { config, warnings, file } = args.config.load()?;
     logging::start(args.log_format, args.verbose)?;
-    let file = file.map_or_else(|| format!("none (no {})", config::DEFAULT_FILE), |file| file.display().to_string());
-    tracing::info!("configuration file: {file}");
+    let origin =
+        file.map_or_else(|| format!("the defaults (no {})", config::DEFAULT_FILE), |file| file.display().to_string());
+    tracing::info!("configuration: {origin}");
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -121,7 +122,7 @@ async fn serve(config: Config, args: &ConfigArgs) -> anyhow::Result<()> {
     let (sender, receiver) = watch::channel(config.clone());
     // On a task of its own, so that a pipeline that does not yield cannot hold up the signals.
     let agent = tokio::spawn(pipeline::run(config, receiver, shutdown.clone()));
-    attend(async || signals.next().await, agent, || reload(args, &sender), &shutdown, GRACE).await??
+    attend(async || signals.next().await, agent, || reload(args, &sender), &shutdown, PATIENCE).await??
 }
 
 /// Reads the configuration anew. With errors in it, the old one stays.

@@ -1,11 +1,19 @@
 //! What the agent does at signals: SIGHUP reads the configuration anew; SIGTERM and SIGINT end in order, and a second
 //! one ends at once.
 
-use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// How long an agent that ends is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// How long it has to end in order.
+    pub(super) grace: Duration,
+    /// Wishes to end that come closer together are one: `timeout` and some shells signal a process and then its group.
+    pub(super) same_wish: Duration,
+}
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,17 +62,14 @@ pub(super) enum Cut {
     AskedTwice,
 }
 
-/// Wishes that follow so soon are the same one: `timeout` and `sudo` send a signal to a program and to its process group.
-const ECHO: Duration = Duration::from_millis(200);
-
 /// Runs `agent` to its end. Calls `reload` where that is wished; cancels `shutdown` at the first wish to end, and
-/// leaves the agent at the second one, if it is no echo of the first, or after `grace`.
+/// leaves the agent at the second one or after its grace.
 pub(super) async fn attend<T>(
     mut next: impl AsyncFnMut() -> Wish,
     agent: impl Future<Output = T>,
     mut reload: impl FnMut(),
     shutdown: &CancellationToken,
-    grace: Duration,
+    Patience { grace, same_wish }: Patience,
 ) -> Result<T, Cut> {
     tokio::pin!(agent);
     loop {
@@ -78,15 +83,8 @@ pub(super) async fn attend<T>(
     }
     tracing::info!("ending");
     shutdown.cancel();
-    let asked_again = async {
-        let echoes = async {
-            loop {
-                next().await;
-            }
-        };
-        let _: Result<Infallible, _> = tokio::time::timeout(ECHO, echoes).await;
-        while next().await != Wish::End {}
-    };
+    let asked = Instant::now();
+    let asked_again = async { while next().await != Wish::End || asked.elapsed() < same_wish {} };
     tokio::select! {
         end = tokio::time::timeout(grace, &mut agent) => end.map_err(|_| Cut::Overdue),
         () = asked_again => Err(Cut::AskedTwice),
@@ -102,33 +100,25 @@ mod tests {
     use super::*;
 
     const NEVER_REACHED: Duration = Duration::from_hours(1);
+    const ENDLESS: Patience = Patience { grace: NEVER_REACHED, same_wish: Duration::ZERO };
 
-    const AFTER_ECHOES: Duration = ECHO.saturating_mul(3);
-
-    /// Attends an agent while these wishes come, each after a pause, and then no more. Returns also how often it was to
-    /// reload.
+    /// Attends an agent while these wishes come, and then no more. Returns also how often it was to reload.
     async fn attended<T>(
-        wishes: &[(Duration, Wish)],
+        wishes: &[Wish],
         agent: impl FnOnce(CancellationToken) -> T,
-        grace: Duration,
+        patience: Patience,
     ) -> (Result<T::Output, Cut>, usize)
     where
         T: Future,
     {
         let (sender, mut receiver) = mpsc::unbounded_channel();
-        let _keeps_the_channel_open = sender.clone();
-        let wishes = wishes.to_owned();
-        tokio::spawn(async move {
-            for (pause, wish) in wishes {
-                tokio::time::sleep(pause).await;
-                // Nobody listens any more when the agent has ended.
-                let _ = sender.send(wish);
-            }
-        });
+        for wish in wishes {
+            sender.send(*wish).unwrap();
+        }
         let shutdown = CancellationToken::new();
         let mut reloads = 0;
         let next = async || receiver.recv().await.unwrap();
-        let end = attend(next, agent(shutdown.clone()), || reloads += 1, &shutdown, grace).await;
+        let end = attend(next, agent(shutdown.clone()), || reloads += 1, &shutdown, patience).await;
         (end, reloads)
     }
 
@@ -139,37 +129,34 @@ mod tests {
 
     #[tokio::test]
     async fn it_reloads_as_often_as_wished_and_ends_in_order() {
-        let wishes = [Wish::Reload, Wish::Reload, Wish::End].map(|wish| (Duration::ZERO, wish));
-        assert_eq!(attended(&wishes, orderly, NEVER_REACHED).await, (Ok("in order"), 2));
+        let wishes = [Wish::Reload, Wish::Reload, Wish::End];
+        assert_eq!(attended(&wishes, orderly, ENDLESS).await, (Ok("in order"), 2));
     }
 
     #[tokio::test]
     async fn an_agent_that_ends_by_itself_is_not_waited_for() {
-        let (end, _) = attended(&[], |_| async { "failed" }, NEVER_REACHED).await;
+        let (end, _) = attended(&[], |_| async { "failed" }, ENDLESS).await;
         assert_eq!(end, Ok("failed"));
     }
 
     #[tokio::test]
     async fn a_second_wish_ends_at_once_and_a_reload_in_between_does_not() {
-        let wishes = [(Duration::ZERO, Wish::End), (AFTER_ECHOES, Wish::Reload), (Duration::ZERO, Wish::End)];
-        let (end, _) = attended(&wishes, |_| pending::<()>(), NEVER_REACHED).await;
+        let wishes = [Wish::End, Wish::Reload, Wish::End];
+        let (end, _) = attended(&wishes, |_| pending::<()>(), ENDLESS).await;
         assert_eq!(end, Err(Cut::AskedTwice));
     }
 
     #[tokio::test]
-    async fn one_signal_that_comes_twice_is_one_wish() {
-        let wishes = [(Duration::ZERO, Wish::End), (Duration::ZERO, Wish::End), (ECHO / 4, Wish::End)];
-        let slow = async |shutdown: CancellationToken| {
-            shutdown.cancelled().await;
-            tokio::time::sleep(AFTER_ECHOES).await;
-            "in order"
-        };
-        assert_eq!(attended(&wishes, slow, NEVER_REACHED).await, (Ok("in order"), 0));
+    async fn signals_that_come_together_are_one_wish() {
+        let patience = Patience { grace: Duration::from_millis(1), same_wish: NEVER_REACHED };
+        let (end, _) = attended(&[Wish::End; 3], |_| pending::<()>(), patience).await;
+        assert_eq!(end, Err(Cut::Overdue), "not taken for a second wish");
     }
 
     #[tokio::test]
     async fn an_agent_that_does_not_end_is_cut_off() {
-        let (end, _) = attended(&[(Duration::ZERO, Wish::End)], |_| pending::<()>(), Duration::from_millis(1)).await;
+        let patience = Patience { grace: Duration::from_millis(1), ..ENDLESS };
+        let (end, _) = attended(&[Wish::End], |_| pending::<()>(), patience).await;
         assert_eq!(end, Err(Cut::Overdue));
     }
 }

@@ -34,6 +34,9 @@ const BUSY_ENOUGH: Nanoseconds = Nanoseconds::from_millis(20);
 /// How often the groups of cgroup v1 hierarchies are looked after.
 const V1_CHECK_EVERY: Nanoseconds = Nanoseconds(10 * 1_000_000_000);
 
+/// Up to so many processes may hide their files without a warning: a sandbox's first process does so even from root.
+const FEW: u64 = 3;
+
 static NO_ACCESS: Notice = Notice::new("process_files_denied");
 
 /// Reader of `/proc/PID`.
@@ -41,6 +44,7 @@ static NO_ACCESS: Notice = Notice::new("process_files_denied");
 pub struct ProcessFiles {
     procfs: PathBuf,
     tick: Nanoseconds,
+    /// Whether processes are counted in the groups that they have in cgroup v1 hierarchies.
     v1: bool,
     v1_points: Vec<PathBuf>,
     v1_checked: Timestamp,
@@ -48,6 +52,8 @@ pub struct ProcessFiles {
     v1_group_of: FxHashMap<Pid, CgroupId>,
     refilled: Timestamp,
     reads_left: u32,
+    /// How many processes' files could not be read for want of permission.
+    denied: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +76,8 @@ impl ProcessFiles {
             v1_group_of: FxHashMap::default(),
             refilled: Timestamp::default(),
             reads_left: READS_PER_WINDOW,
+            denied: 0,
         }
-    }
-
-    /// Whether processes are counted in the groups that they have in cgroup v1 hierarchies.
-    pub fn uses_v1(&self) -> bool {
-        self.v1
     }
 
     /// Reads what is due of the window's processes and tells it to `names`.
@@ -146,7 +148,7 @@ impl ProcessFiles {
         let folder = self.procfs.join(consumer.pid.to_string());
         let stat = match fs::read(folder.join("stat")) {
             Ok(text) => ProcessStat::parse(&String::from_utf8_lossy(&text), self.tick),
-            Err(error) => return tell_if_denied(&error, &folder),
+            Err(error) => return self.note_denied(&error, &folder),
         };
         // Another process by that number: this one has gone, or procfs is that of another pid namespace.
         let Some(stat) = stat.filter(|stat| stat.started_at(consumer.start, self.tick)) else { return };
@@ -160,12 +162,29 @@ impl ProcessFiles {
         if names.exe(&consumer).is_none_or(|known| !known.starts_with('/') || known.starts_with("/proc/")) {
             match fs::read_link(folder.join("exe")) {
                 Ok(target) => names.set_exe(consumer.pid, consumer.start, without_deleted(&target.to_string_lossy())),
-                Err(error) => tell_if_denied(&error, &folder),
+                Err(error) => self.note_denied(&error, &folder),
             }
         }
         if self.v1 {
             self.read_v1_group(consumer, &folder, names);
         }
+    }
+
+    fn note_denied(&mut self, error: &io::Error, folder: &Path) {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return;
+        }
+        self.denied += 1;
+        let folder = folder.display();
+        if self.denied <= FEW {
+            tracing::debug!("{folder} may not be read: this process has no program path in the exports");
+            return;
+        }
+        NO_ACCESS.warn(format_args!(
+            "{} processes' files may not be read so far, the latest {folder}: they have no program path in the exports \
+             unless they were started after the agent; grant CAP_SYS_PTRACE",
+            self.denied
+        ));
     }
 
     fn read_v1_group(&mut self, consumer: ConsumerId, folder: &Path, names: &mut Names) {
@@ -184,15 +203,6 @@ impl ProcessFiles {
 /// The kernel marks the path of a file that has been removed (`fs/d_path.c`).
 fn without_deleted(path: &str) -> &str {
     path.strip_suffix(" (deleted)").unwrap_or(path)
-}
-
-fn tell_if_denied(error: &io::Error, folder: &Path) {
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        NO_ACCESS.warn(format_args!(
-            "cannot read {}: processes stay without their program's path; grant CAP_SYS_PTRACE",
-            folder.display()
-        ));
-    }
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn many_processes_are_read_a_few_at_a_time_and_all_in_the_end() {
 #[test]
 fn on_v1_nodes_the_group_comes_from_the_process_and_its_children_inherit_it() {
     let mut machine = Machine::new("2:cpu,cpuacct:/\n0::/\n");
-    assert!(machine.files.uses_v1());
+    assert!(machine.files.v1);
     machine.process(7, "watchdog", "/bin/watchdog", &format!("4:memory:/docker/{ID}\n2:cpu,cpuacct:/\n0::/\n"));
     machine.run(&[root_consumer(7)], BUSY_ENOUGH);
     assert_eq!(machine.path(7), format!("/docker/{ID}"));

@@ -103,6 +103,8 @@ pub struct KernelSide {
     pub cost: ProgramCost,
     /// How they are attached.
     pub attachment: Attachment,
+    /// What this kernel refused and what that costs, one sentence each; empty where everything works. It was logged too.
+    pub shortcomings: Vec<String>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     _programs: Ebpf,
 }
@@ -118,13 +120,18 @@ impl KernelSide {
         let mut programs = load_object(topology, options, slots, layout.as_ref().ok(), btf.as_ref())?;
         fill_free_slots(&mut programs, slots)?;
         let arrays = Arrays::map(&programs, topology, slots)?;
+        let mut shortcomings = Vec::new();
         if let Err(error) = attach_lifecycle(&mut programs, layout.is_ok()) {
-            warn!(
+            shortcomings.push(format!(
                 "process and cgroup events are not available: {error}; names come late and ended processes are \
                  noticed by looking"
-            );
+            ));
         }
-        let attachment = attach_switch(&mut programs, options, &layout, btf.as_ref())?;
+        let (attachment, refusals) = attach_switch(&mut programs, options, &layout, btf.as_ref())?;
+        shortcomings.extend(refusals.iter().map(|refusal| format!("{refusal}; using {}", attachment.label())));
+        for shortcoming in &shortcomings {
+            warn!("{shortcoming}");
+        }
         // Only now: the programs find their maps by descriptors that close with the maps taken here.
         let memory = SharedMemory::new(
             arrays,
@@ -136,7 +143,8 @@ impl KernelSide {
         info!(attachment = attachment.label(), slots, shards = topology.shards(), "watching context switches");
         let cost = ProgramCost::of(programs.program(attachment.program()));
         let logger = (options.log_level > 0).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
-        Ok(Self { memory, events: EventRing::new(ring), cost, attachment, logger, _programs: programs })
+        let events = EventRing::new(ring);
+        Ok(Self { memory, events, cost, attachment, shortcomings, logger, _programs: programs })
     }
 
     /// Passes the programs' diagnostics on to the log.
@@ -263,12 +271,13 @@ fn attach_raw(programs: &mut Ebpf, program: &str, tracepoint: &str) -> Result<()
     program.attach(tracepoint).map(drop)
 }
 
+/// The first way to attach that works, and why those before it do not.
 fn attach_switch(
     programs: &mut Ebpf,
     options: &LoadOptions,
     layout: &Result<Layout, LayoutError>,
     btf: Option<&Btf>,
-) -> Result<Attachment, LoadError> {
+) -> Result<(Attachment, Vec<String>), LoadError> {
     let mut refusals = Vec::new();
     let moves = if layout.is_ok() { attach_raw(programs, "process_moved", "cgroup_attach_task") } else { Ok(()) };
     for &attachment in &options.attachments {
@@ -283,12 +292,7 @@ fn attach_switch(
             _ => try_attach(programs, attachment, btf).map_err(|error| error.to_string()),
         };
         match attempt {
-            Ok(()) => {
-                for refusal in refusals {
-                    warn!("{refusal}; using {}", attachment.label());
-                }
-                return Ok(attachment);
-            }
+            Ok(()) => return Ok((attachment, refusals)),
             Err(reason) => refusals.push(format!("{}: {reason}", attachment.label())),
         }
     }

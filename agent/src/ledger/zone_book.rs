@@ -39,7 +39,8 @@ pub(crate) struct ZoneBook {
     covered: Nanoseconds,
     last_period: Nanoseconds,
     period: Period,
-    until: Timestamp,
+    /// Up to when its energy is booked.
+    pub(crate) until: Timestamp,
     silent: bool,
     ends: VecDeque<(Generation, Period)>,
 }

@@ -8,11 +8,12 @@ use tracing::{info, warn};
 
 use crate::activity::{ActivityWindow, Topology};
 use crate::clock::Timestamp;
-use crate::config::{HwmonConfig, SourceConfig};
+use crate::config::{Esp32Config, HwmonConfig, MeterConfig, SourceConfig};
 use crate::host::HostRoots;
 use crate::notice::Notice;
 use crate::source::estimate::{Estimate, cpu_model};
 use crate::source::hwmon::Hwmon;
+use crate::source::rapl::Tried;
 use crate::source::{Reading, SampledSource, SourceEnd, SourceId, esp32, meter, rapl};
 use crate::units::Nanoseconds;
 
@@ -47,8 +48,13 @@ impl Sources {
     ) -> Self {
         let stop = CancellationToken::new();
         let choice = rapl::choose(&config.rapl, roots);
-        if choice.source.is_none() && !choice.tried.is_empty() {
-            info!("RAPL is not used: {}", choice.why_none());
+        match choice.tried.last() {
+            Some(Tried { interface, outcome: Ok(zones) }) => {
+                let zones: Vec<_> = zones.iter().map(ToString::to_string).collect();
+                info!("RAPL through {interface}: {}", zones.join(", "));
+            }
+            Some(Tried { outcome: Err(_), .. }) => info!("RAPL is not used: {}", choice.why_none()),
+            None => {}
         }
         let look_again = choice.may_come().then(|| Timestamp::now() + LOOK_AGAIN);
         let mut others = start_hwmon(&config.hwmon, roots, deliver, &stop);
@@ -57,7 +63,11 @@ impl Sources {
         let estimate = config.estimate.enabled.unwrap_or(!measured).then(|| {
             let estimate = Estimate::new(&config.estimate, &cpu_model(roots), topology);
             if !measured {
-                warn!("nothing measures power here: {}; every figure is labelled as estimated", estimate.describe());
+                warn!(
+                    "nothing measures power here, so it is estimated from CPU time and labelled so: {} (connect a meter, \
+                     or set source.estimate.tdp to what the processor's data sheet says)",
+                    estimate.describe()
+                );
             }
             estimate
         });
@@ -157,6 +167,12 @@ fn start_meters(config: &SourceConfig, runtime: &Handle, deliver: &Deliver, stop
         Err(end) => tracing::error!("a meter is not used: {end}"),
     };
     let hand_over = |deliver: Deliver| move |reading| deliver(vec![reading]);
+    for Esp32Config { zone, address, channel, .. } in &config.esp32 {
+        info!("zone {zone}: ESP32 meter at {address}, channel {channel}");
+    }
+    for MeterConfig { zone, device, channel, .. } in &config.meter {
+        info!("zone {zone}: meter {device}, channel {channel}");
+    }
     for meter in esp32::meters(&config.esp32) {
         start(meter.map(|meter| Box::pin(meter.run(hand_over(deliver.clone()), stop.clone())) as Running));
     }

@@ -26,7 +26,7 @@ pub struct Context {
 ///
 /// A picture of changes does not say which lines have gone into `other`; ask for a whole one from time to time.
 pub fn build(ledger: &mut Ledger, names: &Names, context: &Context, since: Option<Generation>) -> Snapshot {
-    let view = View::new(ledger, names, since);
+    let view = View::new(ledger, names, context.anchor, since);
     let snapshot = Snapshot {
         generation: ledger.generation(),
         since,
@@ -50,6 +50,7 @@ pub fn build(ledger: &mut Ledger, names: &Names, context: &Context, since: Optio
 struct View<'books> {
     ledger: &'books Ledger,
     names: &'books Names,
+    anchor: WallAnchor,
     /// What is told; everything where there is none.
     changes: Option<Changes>,
     /// For a whole picture: what each level's lines and `other` add up to, by zone.
@@ -78,7 +79,7 @@ impl Changes {
 }
 
 impl<'books> View<'books> {
-    fn new(ledger: &'books Ledger, names: &'books Names, since: Option<Generation>) -> Self {
+    fn new(ledger: &'books Ledger, names: &'books Names, anchor: WallAnchor, since: Option<Generation>) -> Self {
         let changes = since.map(|since| Changes::new(ledger.zones(), since));
         let zones = ledger.zones().len();
         let level_sums = match since {
@@ -87,7 +88,7 @@ impl<'books> View<'books> {
                 vec![sums(ledger.processes(), zones), sums(ledger.commands(), zones), sums(ledger.cgroups(), zones)]
             }
         };
-        Self { ledger, names, changes, level_sums, unknown: "".into() }
+        Self { ledger, names, anchor, changes, level_sums, unknown: "".into() }
     }
 
     fn zones(&self) -> Vec<ZoneLine> {
@@ -108,6 +109,7 @@ impl<'books> View<'books> {
             power: book.power(book.recent),
             active_power: book.power(book.recent_active),
             idle_power: book.power(book.recent_idle),
+            until_unix: self.anchor.unix(book.until),
             books_error: self.books_error(index, book),
         }
     }

@@ -69,6 +69,8 @@ pub struct ZoneLine {
     pub active_power: Watts,
     /// Mean power of the `idle` part.
     pub idle_power: Watts,
+    /// Up to when its energy is booked, in nanoseconds since the Unix epoch; a slow meter's lags behind the picture.
+    pub until_unix: Nanoseconds,
     /// What the parts are short of the whole, in microjoules: always 0, or there is a bug.
     pub books_error: i64,
 }

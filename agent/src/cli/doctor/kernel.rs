@@ -13,14 +13,10 @@ pub struct KernelFacts {
     pub release: Fact<String>,
     /// Its own BTF.
     pub btf: Fact<PathBuf>,
-    /// The file system that programs are pinned in.
-    pub bpffs: Fact<PathBuf>,
     /// The file system that tracepoints are listed in.
     pub tracefs: Fact<PathBuf>,
     /// `none`, `integrity` or `confidentiality`.
     pub lockdown: Fact<String>,
-    /// `kernel.unprivileged_bpf_disabled`.
-    pub unprivileged_bpf_disabled: Fact<i64>,
     /// `kernel.perf_event_paranoid`.
     pub perf_event_paranoid: Fact<i64>,
     /// `kernel.bpf_stats_enabled`.
@@ -36,22 +32,17 @@ impl KernelFacts {
 
     pub(super) fn collect(sysfs: &Path, procfs: &Path, mounts: &Fact<Vec<MountInfo>>) -> Self {
         let setting = |name: &str| fact::value(&procfs.join("sys/kernel").join(name));
-        let mounted = |kind: &'static str| {
-            mounts.clone().then(|mounts| match mounts.into_iter().find(|mount| mount.fs_type == kind) {
-                Some(mount) => Fact::Is(mount.mount_point),
-                None => Fact::Absent,
-            })
-        };
         Self {
             release: fact::text(&procfs.join("sys/kernel/osrelease")).or_unknown("no sys/kernel/osrelease in procfs"),
             btf: fact::path(&sysfs.join("kernel/btf/vmlinux")),
-            bpffs: mounted("bpf"),
-            tracefs: mounted("tracefs"),
+            tracefs: mounts.clone().then(|mounts| match mounts.into_iter().find(|mount| mount.fs_type == "tracefs") {
+                Some(mount) => Fact::Is(mount.mount_point),
+                None => Fact::Absent,
+            }),
             lockdown: fact::text(&sysfs.join("kernel/security/lockdown")).then(|text| {
                 let chosen = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
                 chosen.map_or(Fact::Unknown(text.clone()), |(mode, _)| Fact::Is(mode.to_owned()))
             }),
-            unprivileged_bpf_disabled: setting("unprivileged_bpf_disabled"),
             perf_event_paranoid: setting("perf_event_paranoid"),
             bpf_stats_enabled: setting("bpf_stats_enabled"),
         }

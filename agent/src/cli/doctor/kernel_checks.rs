@@ -1,5 +1,8 @@
 //! What the kernel offers.
 
+use crate::kernel::{Attachment, LoadError};
+
+use super::attempt::Watching;
 use super::fact::Fact;
 use super::finding::{Finding, Section, Status};
 use super::kernel::KernelFacts;
@@ -9,16 +12,8 @@ use super::machine::MachineFacts;
 const OLDEST: (u32, u32) = (5, 8);
 
 pub(super) fn check(machine: &MachineFacts, configured_btf: bool) -> Vec<Finding> {
-    let KernelFacts {
-        release: _,
-        btf,
-        bpffs,
-        tracefs,
-        lockdown,
-        unprivileged_bpf_disabled: _,
-        perf_event_paranoid: _,
-        bpf_stats_enabled,
-    } = &machine.kernel;
+    let KernelFacts { release: _, btf, tracefs, lockdown, perf_event_paranoid: _, bpf_stats_enabled } = &machine.kernel;
+    let has_btf = btf.known().is_some() || configured_btf;
     let finding = |name: &str, status, meaning: &str| Finding::new(Section::Kernel, name, status, meaning);
     vec![
         release(&machine.kernel),
@@ -27,25 +22,23 @@ pub(super) fn check(machine: &MachineFacts, configured_btf: bool) -> Vec<Finding
             Fact::Absent if configured_btf => {
                 finding("btf", Status::Ok, "not in the kernel, but activity.btf names a file")
             }
-            Fact::Absent => finding("btf", Status::Degraded, "not in the kernel: a slower hook is used")
-                .fix("use a kernel with CONFIG_DEBUG_INFO_BTF=y, or name a file of it in activity.btf"),
+            Fact::Absent => finding(
+                "btf",
+                Status::Degraded,
+                "not in the kernel: the plain tracepoint is used, which names who runs only when they stop, and knows \
+                 processes by their number alone",
+            )
+            .fix("use a kernel with CONFIG_DEBUG_INFO_BTF=y, or name a file of it in activity.btf"),
             Fact::Unknown(why) => finding("btf", Status::Unknown, why),
         },
         match tracefs {
             Fact::Is(path) => finding("tracefs", Status::Ok, &path.display().to_string()),
+            Fact::Absent if has_btf => finding("tracefs", Status::Ok, "not mounted, and not needed where there is BTF"),
             Fact::Absent => {
                 finding("tracefs", Status::Missing, "not mounted: plain tracepoints cannot be fallen back on")
                     .fix("mount -t tracefs tracefs /sys/kernel/tracing")
             }
             Fact::Unknown(why) => finding("tracefs", Status::Unknown, why),
-        },
-        match bpffs {
-            Fact::Is(path) => finding("bpffs", Status::Ok, &path.display().to_string()),
-            Fact::Absent => {
-                finding("bpffs", Status::Missing, "not mounted: accounting cannot go on while the agent is away")
-                    .fix("mount -t bpf bpf /sys/fs/bpf")
-            }
-            Fact::Unknown(why) => finding("bpffs", Status::Unknown, why),
         },
         match lockdown {
             Fact::Is(mode) if mode == "confidentiality" => finding(
@@ -60,14 +53,43 @@ pub(super) fn check(machine: &MachineFacts, configured_btf: bool) -> Vec<Finding
         },
         match bpf_stats_enabled {
             Fact::Is(0) => {
-                finding("bpf-stats", Status::Missing, "off: the agent's own cost per switch is not exported")
-                    .fix("sysctl kernel.bpf_stats_enabled=1 (it costs some nanoseconds a switch itself)")
+                finding("bpf-stats", Status::Missing, "off: the programs' own cost per switch is not exported")
+                    .fix("sysctl kernel.bpf_stats_enabled=1, if you want to see it (it costs some nanoseconds itself)")
             }
-            Fact::Is(_) => finding("bpf-stats", Status::Ok, "on: the agent's own cost per switch is exported"),
+            Fact::Is(_) => finding("bpf-stats", Status::Ok, "on: the programs' own cost per switch is exported"),
             Fact::Absent => finding("bpf-stats", Status::Missing, "not in this kernel (it came with 5.1)"),
             Fact::Unknown(why) => finding("bpf-stats", Status::Unknown, why),
         },
     ]
+}
+
+/// What came of loading the kernel programs; `None` where that was not tried.
+pub(super) fn programs(tried: Option<&Result<Watching, LoadError>>) -> Finding {
+    let finding = |status, meaning: String| Finding::new(Section::Kernel, "programs", status, meaning);
+    match tried {
+        None => finding(Status::Unknown, "not tried: these files are not those of the running kernel".into()),
+        Some(Ok(Watching { attachment, shortcomings })) if shortcomings.is_empty() => {
+            finding(Status::Ok, format!("loaded, attached by {} and removed again", attachment.label()))
+        }
+        Some(Ok(Watching { attachment, shortcomings })) => {
+            let finding = finding(Status::Degraded, shortcomings.join("; "));
+            match attachment {
+                Attachment::Tracepoint => finding.fix("use a kernel with CONFIG_DEBUG_INFO_BTF=y"),
+                Attachment::TpBtf | Attachment::RawTp => finding.fix("nothing is lost; a newer kernel may take it"),
+            }
+        }
+        Some(Err(LoadError::NotPermitted(why))) => {
+            finding(Status::Missing, format!("the kernel refuses to load them: {why}"))
+                .fix(
+                    "see 'bpf' below; where nothing is missing there, let the container's seccomp profile allow bpf() \
+                     and perf_event_open()",
+                )
+                .required()
+        }
+        Some(Err(error @ (LoadError::NoAttachment(_) | LoadError::Object(_)))) => {
+            finding(Status::Missing, error.to_string()).fix("please report it, with what uname -a says").required()
+        }
+    }
 }
 
 fn release(kernel: &KernelFacts) -> Finding {
@@ -77,7 +99,7 @@ fn release(kernel: &KernelFacts) -> Finding {
         (Fact::Is(release), Some(version)) if version >= OLDEST => finding(Status::Ok, format!("Linux {release}")),
         (Fact::Is(release), Some(_)) => {
             finding(Status::Missing, format!("Linux {release}, which has no BPF ring buffer"))
-                .fix(format!("use Linux {major}.{minor} or newer; 5.10 and newer are tested"))
+                .fix(format!("use Linux {major}.{minor} or newer"))
         }
         (Fact::Is(release), None) => finding(Status::Unknown, format!("'{release}' is no release of Linux")),
         (Fact::Absent, _) => finding(Status::Unknown, "not to be found".into()),

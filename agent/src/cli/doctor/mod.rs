@@ -1,6 +1,7 @@
 //! `prony doctor`: what this machine offers, and how to get what is missing. Facts are collected first, then judged;
 //! the judging is pure.
 
+mod attempt;
 mod fact;
 mod finding;
 mod kernel;
@@ -15,7 +16,7 @@ mod print;
 mod process;
 mod reach;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -25,6 +26,7 @@ use crate::config::{Config, ConfigErrors};
 use super::output::{Output, Style, print, print_json};
 use super::run::ConfigArgs;
 
+pub use attempt::{Attempts, EstimateBasis, Watching};
 pub use fact::Fact;
 pub use finding::{Finding, Section, Status};
 pub use kernel::KernelFacts;
@@ -40,7 +42,10 @@ Examples:
   sudo prony doctor --config prony.toml --probe
   prony doctor --output json | jq -r '.findings[] | select(.status != \"ok\") | .name + \": \" + .fix'
 
-Marks: ✔ (ok) there, – (no) not there, ▲ (!) there in part, ? not to be found out, ✘ (!!) needed and missing.
+It loads the kernel programs and opens the meters as the agent would, and closes them again. Where --sysfs and
+--procfs name something else than the running kernel's own, it judges by the files alone.
+
+Marks: ✔ (ok) there, – (no) not there, ▲ (!) there in part, ? not known, ✘ (!!) needed and missing.
 Exit codes: 0 the agent can run, 1 something that it needs is missing.";
 
 /// What `prony doctor` is told.
@@ -83,45 +88,52 @@ pub struct Facts<'a> {
     pub machine: &'a MachineFacts,
     /// The configuration; the defaults where it has errors.
     pub config: &'a Config,
+    /// The file that the configuration is from; `None` for the defaults.
+    pub config_file: Option<&'a Path>,
     /// The configuration's errors.
     pub config_errors: Option<&'a ConfigErrors>,
+    /// What came of trying; `None` where only files were looked at.
+    pub attempts: Option<&'a Attempts>,
     /// The listeners.
     pub ports: &'a Ports,
     /// The configured meters.
     pub meters: &'a [Reach],
 }
 
-/// Judges the facts. `tried` are findings of what was tried elsewhere, such as loading the kernel programs.
-pub fn examine(facts: &Facts<'_>, tried: &[Finding]) -> Report {
-    let Facts { machine, config, config_errors, ports, meters } = *facts;
-    let mut findings = vec![node_checks::configuration(config_errors)];
+/// Judges the facts.
+pub fn examine(facts: &Facts<'_>) -> Report {
+    let Facts { machine, config, config_file, config_errors, attempts, ports, meters } = *facts;
+    let mut findings = vec![node_checks::configuration(config_file, config_errors)];
     findings.extend(node_checks::machine(machine));
     findings.extend(kernel_checks::check(machine, config.activity.btf.is_some()));
+    findings.push(kernel_checks::programs(attempts.map(|attempts| &attempts.programs)));
     findings.extend(permission_checks::check(machine));
-    findings.extend(power_checks::check(machine, config, meters));
+    findings.extend(power_checks::check(machine, config, meters, attempts));
     findings.extend(node_checks::workloads(machine));
     findings.extend(node_checks::exports(config, ports));
-    findings.extend_from_slice(tried);
-    let will_use = Plan::new(machine, config, meters, &findings);
+    let will_use = Plan::new(facts, &findings);
     let ok = !findings.iter().any(Finding::is_fatal);
     Report { version: env!("CARGO_PKG_VERSION"), ok, findings, will_use }
 }
 
-/// Looks at this machine and prints what it found. `tried` as in [`examine`].
-pub fn run(args: &DoctorArgs, tried: &[Finding]) -> anyhow::Result<ExitCode> {
-    let (config, errors) = match args.config.load() {
-        Ok(loaded) => (loaded.config, None),
-        Err(errors) => (Config::default(), Some(errors)),
+/// Looks at this machine and prints what it found.
+pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    let (config, file, errors) = match args.config.load() {
+        Ok(loaded) => (loaded.config, loaded.file, None),
+        Err(errors) => (Config::default(), None, Some(errors)),
     };
     let roots = Roots { host: config.host.roots(), run: args.run_dir.clone() };
+    let attempts = Attempts::make(&config, &roots.host);
     let facts = Facts {
         machine: &MachineFacts::collect(&roots),
         config: &config,
+        config_file: file.as_deref(),
         config_errors: errors.as_ref(),
+        attempts: attempts.as_ref(),
         ports: &Ports::try_all(&config),
         meters: &reach::meters(&config, args.probe),
     };
-    let report = examine(&facts, tried);
+    let report = examine(&facts);
     match args.output {
         Output::Json => print_json(&report)?,
         Output::Text => {

@@ -1,6 +1,7 @@
 //! The machine itself, what tells its workloads apart, and what the agent serves.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::config::{Config, ConfigErrors};
 
@@ -9,10 +10,13 @@ use super::finding::{Finding, Section, Status};
 use super::machine::{Cgroups, MachineFacts};
 use super::reach::{Port, Ports};
 
-pub(super) fn configuration(errors: Option<&ConfigErrors>) -> Finding {
+pub(super) fn configuration(file: Option<&Path>, errors: Option<&ConfigErrors>) -> Finding {
     let finding = |status, meaning| Finding::new(Section::Machine, "configuration", status, meaning).required();
     match errors {
-        None => finding(Status::Ok, "good".into()),
+        None => match file {
+            Some(file) => finding(Status::Ok, format!("{}: good", file.display())),
+            None => finding(Status::Ok, "no file: the defaults".into()),
+        },
         Some(ConfigErrors(problems)) => {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             let further = match problems.len() {
@@ -37,7 +41,7 @@ pub(super) fn machine(machine: &MachineFacts) -> Vec<Finding> {
         Fact::Is(true) => finding(
             "virtualisation",
             Status::Degraded,
-            "a virtual machine: RAPL is usually absent, and time stolen by the host shows up in tasks".into(),
+            "a virtual machine: it seldom has RAPL, and time stolen by the host shows up in tasks".into(),
         )
         .fix("run the agent on the host too, or use a meter"),
         Fact::Is(false) => finding("virtualisation", Status::Ok, "none".into()),
@@ -57,7 +61,7 @@ pub(super) fn workloads(machine: &MachineFacts) -> Vec<Finding> {
             "cgroups",
             Status::Degraded,
             format!(
-                "hybrid: v2 at {} beside {} v1 hierarchies; groups that exist in v1 only are found by process",
+                "hybrid: v2 at {} beside {} v1 hierarchies; groups that exist in v1 only are read from /proc",
                 path.display(),
                 v1.len()
             ),
@@ -79,10 +83,14 @@ pub(super) fn workloads(machine: &MachineFacts) -> Vec<Finding> {
         Fact::Unknown(why) => finding("cgroups", Status::Unknown, why.clone()),
     };
     let runtimes = if machine.runtimes.is_empty() {
-        finding("container-runtimes", Status::Missing, "no socket found: containers go by the id in their cgroup's path".into())
-            .fix("in a container, mount the runtime's socket (for example /run/containerd/containerd.sock); without containers there is nothing to do")
+        finding(
+            "container-runtimes",
+            Status::Ok,
+            "none found; containers of any are known by their cgroups' paths".into(),
+        )
     } else {
-        finding("container-runtimes", Status::Ok, machine.runtimes.join(", "))
+        let runtimes = machine.runtimes.join(", ");
+        finding("container-runtimes", Status::Ok, format!("{runtimes}; containers are known by their cgroups' paths"))
     };
     vec![cgroups, runtimes]
 }

@@ -35,20 +35,6 @@ pub(super) fn check(machine: &MachineFacts) -> Vec<Finding> {
         Fact::Unknown(why) => finding("protected-files", Status::Unknown, why),
     });
     findings.push(performance_counters(machine));
-    findings.push(match machine.kernel.unprivileged_bpf_disabled {
-        Fact::Is(0) => finding(
-            "unprivileged-bpf",
-            Status::Ok,
-            "0: users may load simple programs; the agent's need capabilities all the same",
-        ),
-        Fact::Is(value) => finding(
-            "unprivileged-bpf",
-            Status::Ok,
-            &format!("{value}: capabilities are needed, as the agent's programs always do"),
-        ),
-        Fact::Absent => finding("unprivileged-bpf", Status::Ok, "this kernel has no such setting"),
-        Fact::Unknown(ref why) => finding("unprivileged-bpf", Status::Unknown, why),
-    });
     if let Fact::Is(false) = first_user_namespace {
         findings.push(
             finding(

@@ -3,13 +3,16 @@
 use serde::Serialize;
 
 use crate::config::{Config, RaplInterface};
+use crate::kernel::Attachment;
 
+use super::Facts;
+use super::attempt::Attempts;
 use super::fact::Fact;
 use super::finding::Finding;
 use super::machine::{Cgroups, MachineFacts};
 use super::permission_checks::may_count;
 use super::power::Chip;
-use super::power_checks::wants;
+use super::power_checks::{listed, wants};
 use super::reach::Reach;
 
 /// What the agent will use, as far as can be told without starting it.
@@ -26,14 +29,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(machine: &MachineFacts, config: &Config, meters: &[Reach], findings: &[Finding]) -> Self {
+    pub(super) fn new(facts: &Facts<'_>, findings: &[Finding]) -> Self {
+        let (machine, config) = (facts.machine, facts.config);
         let exports = [
             ("Prometheus", config.prometheus.enabled, config.prometheus.listen),
             ("gRPC", config.grpc.enabled, config.grpc.listen),
         ];
         Self {
-            cpu_time: cpu_time(machine, config, findings),
-            energy: energy(machine, config, meters),
+            cpu_time: cpu_time(facts, findings),
+            energy: energy(facts),
             groups: match &machine.cgroups {
                 Fact::Is(Cgroups { v2: Some(path), .. }) => format!("cgroup v2 at {}", path.display()),
                 Fact::Is(Cgroups { v2: None, .. }) => "cgroup v1, by process".into(),
@@ -48,27 +52,59 @@ impl Plan {
     }
 }
 
-fn cpu_time(machine: &MachineFacts, config: &Config, findings: &[Finding]) -> String {
+fn cpu_time(facts: &Facts<'_>, findings: &[Finding]) -> String {
     let fatal: Vec<_> =
         findings.iter().filter(|finding| finding.is_fatal()).map(|finding| finding.name.as_str()).collect();
     if !fatal.is_empty() {
         return format!("none, for want of: {}", fatal.join(", "));
     }
-    let hook = match (&machine.kernel.btf, &config.activity.btf) {
-        (Fact::Is(_), _) | (_, Some(_)) => "tp_btf",
-        _ => "raw_tp",
+    let config = facts.config;
+    let attached = facts.attempts.and_then(|attempts| attempts.programs.as_ref().ok());
+    let attachment = match (attached, &facts.machine.kernel.btf, &config.activity.btf) {
+        (Some(watching), ..) => watching.attachment,
+        (None, Fact::Is(_), _) | (None, _, Some(_)) => Attachment::TpBtf,
+        (None, Fact::Absent | Fact::Unknown(_), None) => Attachment::Tracepoint,
     };
-    format!("eBPF on sched_switch ({hook}), every {}", humantime::format_duration(config.activity.window))
+    let window = humantime::format_duration(config.activity.window);
+    format!("eBPF on sched_switch ({}), every {window}", attachment.label())
 }
 
-fn energy(machine: &MachineFacts, config: &Config, meters: &[Reach]) -> Vec<String> {
-    let mut sources: Vec<String> = meters
+fn energy(facts: &Facts<'_>) -> Vec<String> {
+    let mut sources: Vec<String> = facts
+        .meters
         .iter()
         .filter_map(|reach| match reach {
             Reach::NotTried { name } | Reach::Silent { name } | Reach::Free { name } => Some(name.clone()),
             Reach::Failed { .. } => None,
         })
         .collect();
+    match facts.attempts {
+        Some(attempts) => sources.extend(opened(attempts)),
+        None => sources.extend(by_files(facts.machine, facts.config)),
+    }
+    if facts.config.source.estimate.enabled.unwrap_or(sources.is_empty()) {
+        sources.push(match facts.attempts {
+            Some(attempts) => format!("an estimate, labelled so everywhere: {}", attempts.estimate.text),
+            None => "estimate from CPU time (labelled as such everywhere)".into(),
+        });
+    }
+    sources
+}
+
+/// The sources that could be opened, with their zones.
+fn opened(attempts: &Attempts) -> impl Iterator<Item = String> {
+    let hwmon = attempts.hwmon.iter().map(|(zone, _)| zone).collect::<Vec<_>>();
+    let hwmon = (!hwmon.is_empty()).then(|| format!("hwmon ({})", listed(&hwmon)));
+    let rapl = attempts.rapl.iter().filter_map(|tried| {
+        let zones = tried.outcome.as_ref().ok()?;
+        Some(format!("RAPL through {} ({})", tried.interface, listed(zones)))
+    });
+    hwmon.into_iter().chain(rapl)
+}
+
+/// The sources that should be there by the files.
+fn by_files(machine: &MachineFacts, config: &Config) -> Vec<String> {
+    let mut sources = Vec::new();
     let power = &machine.power;
     if let (true, Fact::Is(chips)) = (config.source.hwmon.enabled, &power.hwmon) {
         sources.extend(chips.iter().map(|Chip { name, .. }| format!("hwmon {name}")));
@@ -87,9 +123,6 @@ fn energy(machine: &MachineFacts, config: &Config, meters: &[Reach]) -> Vec<Stri
             sources.push(format!("RAPL through powercap ({})", names.join(", ")));
         }
         _ => {}
-    }
-    if config.source.estimate.enabled.unwrap_or(sources.is_empty()) {
-        sources.push("estimate from CPU time (labelled as such everywhere)".into());
     }
     sources
 }

@@ -1,7 +1,9 @@
 //! What measures power, and whether it can be read.
 
 use crate::config::{Config, RaplInterface, SourceConfig};
+use crate::source::rapl::Tried;
 
+use super::attempt::Attempts;
 use super::fact::Fact;
 use super::finding::{Finding, Section, Status};
 use super::machine::MachineFacts;
@@ -9,12 +11,49 @@ use super::permission_checks::may_count;
 use super::power::{Chip, PowercapZone};
 use super::reach::Reach;
 
-pub(super) fn check(machine: &MachineFacts, config: &Config, meters: &[Reach]) -> Vec<Finding> {
+pub(super) fn check(
+    machine: &MachineFacts,
+    config: &Config,
+    meters: &[Reach],
+    attempts: Option<&Attempts>,
+) -> Vec<Finding> {
     let source = &config.source;
-    let mut findings = vec![perf(machine, source), powercap(machine, source), hwmon(machine, source)];
+    let doubtful = attempts.is_none() && machine.virtualised == Fact::Is(true);
+    let rapl = [("perf", perf(machine, source, doubtful)), ("powercap", powercap(machine, source))];
+    let mut findings: Vec<_> = rapl
+        .into_iter()
+        .map(|(interface, by_files)| match attempts {
+            Some(attempts) => tried(interface, &attempts.rapl, by_files),
+            None => by_files,
+        })
+        .collect();
+    findings.push(match attempts {
+        Some(attempts) if !attempts.hwmon.is_empty() => {
+            let rails: Vec<_> = attempts.hwmon.iter().map(|(zone, what)| format!("zone {zone} by {what}")).collect();
+            finding("hwmon", Status::Ok, rails.join("; "))
+        }
+        _ => hwmon(machine, source),
+    });
     findings.extend(meters.iter().map(meter));
-    findings.push(estimate(machine, source));
+    findings.push(estimate(machine, source, attempts));
     findings
+}
+
+/// The finding by the files, unless opening the interface told more: what is missing or closed shows there already.
+fn tried(interface: &str, all: &[Tried], by_files: Finding) -> Finding {
+    match all.iter().find(|tried| tried.interface == interface).map(|tried| &tried.outcome) {
+        Some(Ok(zones)) => finding(&by_files.name, Status::Ok, listed(zones)),
+        Some(Err(why)) if by_files.status == Status::Ok => finding(&by_files.name, Status::Degraded, why.to_string()),
+        None if by_files.status != Status::Missing && all.iter().any(|tried| tried.outcome.is_ok()) => {
+            finding(&by_files.name, Status::Ok, "there, but not needed beside the other interface")
+        }
+        _ => by_files,
+    }
+}
+
+/// Things by their names, separated by commas.
+pub(super) fn listed(things: &[impl ToString]) -> String {
+    things.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn finding(name: &str, status: Status, meaning: impl Into<String>) -> Finding {
@@ -36,7 +75,8 @@ pub(super) fn wants(source: &SourceConfig, interface: RaplInterface) -> bool {
     [RaplInterface::Auto, interface].contains(&source.rapl.interface)
 }
 
-fn perf(machine: &MachineFacts, source: &SourceConfig) -> Finding {
+/// `doubtful` says that nobody has looked whether the counters count, where they may well not.
+fn perf(machine: &MachineFacts, source: &SourceConfig, doubtful: bool) -> Finding {
     let name = "rapl-perf";
     match &machine.power.pmu {
         Fact::Is(events) if may_count(machine) == Some(false) => {
@@ -46,7 +86,7 @@ fn perf(machine: &MachineFacts, source: &SourceConfig) -> Finding {
         Fact::Is(events) if !wants(source, RaplInterface::Perf) => {
             finding(name, Status::Ok, format!("{}: switched off by source.rapl", events.join(", ")))
         }
-        Fact::Is(events) if machine.virtualised == Fact::Is(true) => finding(
+        Fact::Is(events) if doubtful => finding(
             name,
             Status::Degraded,
             format!(
@@ -113,12 +153,15 @@ fn meter(reach: &Reach) -> Finding {
     }
 }
 
-fn estimate(machine: &MachineFacts, source: &SourceConfig) -> Finding {
+fn estimate(machine: &MachineFacts, source: &SourceConfig, attempts: Option<&Attempts>) -> Finding {
     let model = machine.cpu_model.known().map_or("an unknown processor", String::as_str);
-    match (source.estimate.enabled, source.estimate.tdp) {
-        (Some(false), _) => finding("estimate", Status::Missing, "switched off by source.estimate.enabled"),
-        (_, Some(tdp)) => finding("estimate", Status::Ok, format!("by CPU time, with {tdp} a package as configured")),
-        (_, None) => finding("estimate", Status::Ok, format!("by CPU time, with the usual power of {model}"))
-            .fix("set source.estimate.tdp to what the processor's data sheet says"),
+    let found = |meaning: String| finding("estimate", Status::Ok, meaning);
+    match (source.estimate.enabled, attempts.map(|attempts| &attempts.estimate), source.estimate.tdp) {
+        (Some(false), ..) => finding("estimate", Status::Missing, "switched off by source.estimate.enabled"),
+        (_, Some(basis), _) if basis.knows_tdp => found(format!("by CPU time: {}", basis.text)),
+        (_, Some(basis), _) => found(format!("by CPU time: {}", basis.text))
+            .fix(format!("set source.estimate.tdp to what the data sheet of {model} says")),
+        (_, None, Some(tdp)) => found(format!("by CPU time, with {tdp} a package as configured")),
+        (_, None, None) => found(format!("by CPU time, from what is known of {model}")),
     }
 }

@@ -60,6 +60,12 @@ fn summary(out: &mut String, report: &Report, column: usize, style: Style) {
         let _ = write!(out, "{:width$}{name:column$}  ", "", width = INDENT + style.mark_width() + 1);
         wrapped(out, &what, indent, style.width);
     }
+    let verdict = if report.ok {
+        "Ready: start the agent with 'prony run'."
+    } else {
+        "Not ready: what the agent cannot do without is marked above."
+    };
+    let _ = write!(out, "\n{verdict}\n");
 }
 
 /// Writes words with a break before the width is passed; the cursor stands at `indent`.

@@ -2,6 +2,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::host::HostRoots;
+use crate::kernel::{Attachment, LoadError};
+use crate::source::rapl::Tried;
+use crate::source::{SourceEnd, Zone};
 
 use super::*;
 
@@ -12,8 +15,7 @@ struct Fixture {
 
 const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 const V1: &str = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n33 31 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
-const BPFFS_AND_TRACEFS: &str =
-    "40 23 0:33 / /sys/fs/bpf rw - bpf bpf rw,mode=700\n41 23 0:12 / /sys/kernel/tracing rw - tracefs tracefs rw\n";
+const TRACEFS: &str = "41 23 0:12 / /sys/kernel/tracing rw - tracefs tracefs rw\n";
 
 impl Fixture {
     fn new(release: &str, mounts: &str, uid: u32, capabilities: u64, cpu_flags: &str) -> Self {
@@ -21,7 +23,6 @@ impl Fixture {
         let proc_mount = format!("22 27 0:21 / {} rw - proc proc rw\n", fixture.path("proc").display());
         fixture.write("proc/sys/kernel/osrelease", &format!("{release}\n"));
         fixture.write("proc/sys/kernel/perf_event_paranoid", "2\n");
-        fixture.write("proc/sys/kernel/unprivileged_bpf_disabled", "2\n");
         fixture.write("proc/sys/kernel/bpf_stats_enabled", "0\n");
         fixture.write("proc/self/mountinfo", &format!("{proc_mount}{mounts}"));
         fixture.write(
@@ -68,14 +69,15 @@ impl Fixture {
     }
 
     fn report(&self, config: &Config) -> Report {
-        examined(&self.machine(), config, &[])
+        examined(&self.machine(), config, None)
     }
 }
 
-fn examined(machine: &MachineFacts, config: &Config, tried: &[Finding]) -> Report {
+fn examined(machine: &MachineFacts, config: &Config, attempts: Option<&Attempts>) -> Report {
     let ports = Ports { prometheus: Port::Free, grpc: Port::Taken };
     let meters = reach::meters(config, false);
-    examine(&Facts { machine, config, config_errors: None, ports: &ports, meters: &meters }, tried)
+    let (ports, meters) = (&ports, meters.as_slice());
+    examine(&Facts { machine, config, config_file: None, config_errors: None, attempts, ports, meters })
 }
 
 fn finding<'a>(report: &'a Report, name: &str) -> &'a Finding {
@@ -92,8 +94,7 @@ fn all_capabilities() -> u64 {
 
 /// A server with everything.
 fn bare_metal() -> Fixture {
-    let fixture =
-        Fixture::new("6.12.1-amd64", &format!("{V2}{BPFFS_AND_TRACEFS}"), 0, all_capabilities(), "fpu vme de");
+    let fixture = Fixture::new("6.12.1-amd64", &format!("{V2}{TRACEFS}"), 0, all_capabilities(), "fpu vme de");
     fixture.write("sys/kernel/btf/vmlinux", "");
     fixture.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
     fixture.write("proc/sys/kernel/bpf_stats_enabled", "1\n");
@@ -118,11 +119,12 @@ fn bare_metal() -> Fixture {
 fn bare_metal_with_everything_has_nothing_missing() {
     let report = bare_metal().report(&Config::default());
     let lacking: Vec<_> = report.findings.iter().filter(|finding| finding.status != Status::Ok).collect();
-    assert_eq!(lacking.iter().map(|finding| finding.name.as_str()).collect::<Vec<_>>(), ["grpc"], "{lacking:#?}");
+    let lacking: Vec<_> = lacking.iter().map(|finding| finding.name.as_str()).collect();
+    assert_eq!(lacking, ["programs", "grpc"], "programs are not tried on a machine made of files");
     assert!(finding(&report, "grpc").fix.contains("9191"));
     assert!(report.ok);
     assert_eq!(finding(&report, "cpus").meaning, "4 (packages: 2)");
-    assert_eq!(finding(&report, "container-runtimes").meaning, "containerd, Docker");
+    assert!(finding(&report, "container-runtimes").meaning.starts_with("containerd, Docker;"));
     assert_eq!(finding(&report, "rapl-powercap").meaning, "package-0, core, package-1");
     assert_eq!(
         report.will_use,
@@ -158,7 +160,7 @@ fn a_virtual_machine_without_meters_estimates() {
     let report = fixture.report(&Config::default());
     assert!(report.ok);
     assert_eq!(finding(&report, "virtualisation").status, Status::Degraded);
-    for name in ["rapl-perf", "rapl-powercap", "hwmon", "bpffs", "tracefs"] {
+    for name in ["rapl-perf", "rapl-powercap", "hwmon", "tracefs"] {
         assert_eq!(finding(&report, name).status, Status::Missing, "{name}");
         assert_ne!(finding(&report, name).fix, "", "{name}");
     }
@@ -166,7 +168,7 @@ fn a_virtual_machine_without_meters_estimates() {
     assert_eq!(finding(&report, "btf").status, Status::Degraded);
     // 5.10 charges maps to the limit, but root may raise it.
     assert_eq!(finding(&report, "memlock").status, Status::Ok);
-    assert_eq!(report.will_use.cpu_time, "eBPF on sched_switch (raw_tp), every 100ms");
+    assert_eq!(report.will_use.cpu_time, "eBPF on sched_switch (tracepoint), every 100ms");
     assert_eq!(report.will_use.energy, ["estimate from CPU time (labelled as such everywhere)"]);
 }
 
@@ -249,13 +251,61 @@ fn an_old_kernel_and_lockdown_are_recognised() {
     assert_eq!(finding(&report, "lockdown").status, Status::Degraded);
 }
 
+fn zone(name: &str) -> Zone {
+    name.parse().unwrap()
+}
+
+/// A virtual machine whose kernel takes the programs but has no RAPL.
+fn attempts() -> Attempts {
+    let no = |interface, why: &str| Tried { interface, outcome: Err(SourceEnd::Fatal(why.into())) };
+    Attempts {
+        programs: Ok(Watching { attachment: Attachment::TpBtf, shortcomings: Vec::new() }),
+        rapl: vec![no("perf", "the counters stand still"), no("powercap", "no zone")],
+        hwmon: Vec::new(),
+        estimate: EstimateBasis { text: "package-0 1.0 W idle to 8.2 W at full load".into(), knows_tdp: false },
+    }
+}
+
 #[test]
-fn what_was_tried_elsewhere_counts() {
+fn what_was_tried_counts_for_more_than_the_files() {
     let machine = bare_metal().machine();
-    let refused = Finding::new(Section::Kernel, "programs", Status::Missing, "EPERM").fix("see above").required();
-    let report = examined(&machine, &Config::default(), &[refused]);
+    let report = examined(&machine, &Config::default(), Some(&attempts()));
+    assert_eq!(finding(&report, "programs").status, Status::Ok);
+    let perf = finding(&report, "rapl-perf");
+    assert_eq!((perf.status, perf.meaning.as_str()), (Status::Degraded, "the counters stand still"));
+    let estimate = "an estimate, labelled so everywhere: package-0 1.0 W idle to 8.2 W at full load";
+    assert_eq!(report.will_use.energy, [estimate]);
+    assert!(finding(&report, "estimate").fix.contains("Example 9000"));
+}
+
+#[test]
+fn what_could_be_opened_is_what_will_be_used() {
+    let tried = Attempts {
+        rapl: vec![Tried { interface: "perf", outcome: Ok(vec![zone("package-0"), zone("dram-0")]) }],
+        hwmon: vec![(zone("VDD_IN"), "ina3221: curr1_input x in1_input".into())],
+        ..attempts()
+    };
+    let report = examined(&bare_metal().machine(), &Config::default(), Some(&tried));
+    assert_eq!(report.will_use.energy, ["hwmon (VDD_IN)", "RAPL through perf (package-0, dram-0)"]);
+    assert!(finding(&report, "hwmon").meaning.starts_with("zone VDD_IN by ina3221"));
+    assert_eq!(finding(&report, "rapl-powercap").status, Status::Ok, "it is not needed");
+}
+
+#[test]
+fn programs_that_the_kernel_refuses_are_fatal_and_those_it_takes_in_part_are_not() {
+    let machine = bare_metal().machine();
+    let refused = Attempts { programs: Err(LoadError::NotPermitted("EPERM".into())), ..attempts() };
+    let report = examined(&machine, &Config::default(), Some(&refused));
     assert!(!report.ok);
+    assert!(finding(&report, "programs").fix.contains("seccomp"));
     assert_eq!(report.will_use.cpu_time, "none, for want of: programs");
+
+    let shortcomings = vec!["tp_btf: refused; using tracepoint".into()];
+    let watching = Watching { attachment: Attachment::Tracepoint, shortcomings };
+    let report = examined(&machine, &Config::default(), Some(&Attempts { programs: Ok(watching), ..attempts() }));
+    assert!(report.ok);
+    assert_eq!(finding(&report, "programs").status, Status::Degraded);
+    assert_eq!(report.will_use.cpu_time, "eBPF on sched_switch (tracepoint), every 100ms");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use prony_proto::energy::v1 as pb;
 const EXAMPLES: &str = "\
 Examples:
   prony top                                        what uses energy on this machine, by process
-  prony top --by cgroup --sort joules              by cgroup, the most energy since the agent began first
+  prony top --by cgroup --sort joules              by cgroup, most energy in all first
   prony top --endpoint http://10.0.0.7:9191        of another machine
   prony top --by command --cgroup /system.slice    the commands of all services
   prony top --once --lines 10                      the ten that draw most power now, as text

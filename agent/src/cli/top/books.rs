@@ -54,10 +54,9 @@ impl Books {
         }
         self.interval = elapsed(self.picture.at.as_ref(), picture.at.as_ref());
         self.missed += message.missed;
+        let comparable = !restarted && names(&self.picture.zones) == names(&picture.zones);
+        let spans = self.interval.filter(|_| comparable).map(|interval| Spans::new(interval, &self.picture, &picture));
         let mut before = std::mem::take(&mut self.lines);
-        let moved = restarted
-            || names(&self.picture.zones) != names(&picture.zones[..self.picture.zones.len().min(picture.zones.len())]);
-        let span = if moved { None } else { self.interval };
         let plausible = self.interval.map(|interval| most_cpu_time(interval, &picture));
         for line in std::mem::take(&mut picture.lines) {
             let Some(key) = key(&line) else { continue };
@@ -65,49 +64,106 @@ impl Books {
             if let Some(mut totals) = line.totals.clone() {
                 totals.energy.retain(|energy| (energy.zone as usize) < picture.zones.len());
                 let is_new = known.is_none() && plausible.is_some_and(|most| totals.cpu_nanoseconds <= most);
-                let since = known.map(|entry| entry.totals).or(is_new.then(pb::Totals::default));
-                let mut entry = Entry::new(totals, since.as_ref().zip(span));
+                let since = known.or(is_new.then(Entry::default));
+                let mut entry = Entry::new(totals, since.as_ref().zip(spans.as_ref()));
                 entry.ended = line.state() == pb::LineState::Ended;
                 entry.subject = line.subject;
                 self.lines.insert(key, entry);
             }
         }
         if !message.whole {
-            let rested = before.into_iter().map(|(key, entry)| (key, entry.rested(self.interval)));
+            let rested = before.into_iter().map(|(key, entry)| (key, entry.rested(spans.as_ref())));
             self.lines.extend(rested);
         }
         let mut other = picture.other.take().unwrap_or_default();
         other.energy.retain(|energy| (energy.zone as usize) < picture.zones.len());
-        let since = std::mem::take(&mut self.other).totals;
-        self.other = Entry::new(other, span.map(|span| (&since, span)));
+        let since = std::mem::take(&mut self.other);
+        self.other = Entry::new(other, spans.as_ref().map(|spans| (&since, spans)));
+        if let Some(spans) = &spans {
+            spans.set_powers(&self.picture, &mut picture);
+        }
         self.picture = picture;
     }
 }
 
+/// What lies between two messages.
+struct Spans {
+    interval: Duration,
+    /// By zone, the time whose energy has come to be known in between. A slow meter's comes later, and more or less of
+    /// it than fits the interval.
+    energy: Vec<Span>,
+}
+
+#[derive(Clone, Copy)]
+enum Span {
+    /// Of so much time.
+    Of(Duration),
+    /// None has come, and the agent takes the power to be as before.
+    AsBefore,
+    /// The zone is silent.
+    Silent,
+}
+
+impl Spans {
+    /// The pictures have the same zones.
+    fn new(interval: Duration, before: &pb::Picture, now: &pb::Picture) -> Self {
+        let span = |(before, now): (&pb::Zone, &pb::Zone)| match elapsed(before.until.as_ref(), now.until.as_ref()) {
+            Some(span) => Span::Of(span),
+            None if now.power_watts > 0.0 => Span::AsBefore,
+            None => Span::Silent,
+        };
+        Self { interval, energy: before.zones.iter().zip(&now.zones).map(span).collect() }
+    }
+
+    /// Mean power in a zone of which so many microjoules have come; `before` is the power in the interval before.
+    fn power(&self, zone: usize, microjoules: u64, before: f64) -> f64 {
+        match self.energy.get(zone) {
+            Some(Span::Of(span)) => microjoules as f64 / 1e6 / span.as_secs_f64(),
+            Some(Span::AsBefore) => before,
+            Some(Span::Silent) | None => 0.0,
+        }
+    }
+
+    /// The zones' powers over the same time as those of the lines.
+    fn set_powers(&self, before: &pb::Picture, now: &mut pb::Picture) {
+        for (index, (before, now)) in before.zones.iter().zip(&mut now.zones).enumerate() {
+            let power = |total: u64, earlier: u64, watts| self.power(index, total.saturating_sub(earlier), watts);
+            now.power_watts = power(now.measured_microjoules, before.measured_microjoules, before.power_watts);
+            now.active_power_watts =
+                power(now.active_microjoules, before.active_microjoules, before.active_power_watts);
+            now.idle_power_watts = power(now.idle_microjoules, before.idle_microjoules, before.idle_power_watts);
+        }
+    }
+}
+
 impl Entry {
-    /// With the rates since the totals before; without those, with the powers that the agent tells.
-    fn new(totals: pb::Totals, since: Option<(&pb::Totals, Duration)>) -> Self {
+    /// With the rates since the entry before; without that, with the powers that the agent tells.
+    fn new(totals: pb::Totals, since: Option<(&Self, &Spans)>) -> Self {
         let zones = totals.energy.iter().map(|energy| energy.zone as usize + 1).max().unwrap_or(0);
         let mut power = vec![0.0; zones];
         for energy in &totals.energy {
-            power[energy.zone as usize] = match since {
-                Some((before, span)) => {
-                    let used = both(energy).saturating_sub(microjoules(before, energy.zone as usize));
-                    used as f64 / 1e6 / span.as_secs_f64()
+            let zone = energy.zone as usize;
+            power[zone] = match since {
+                Some((before, spans)) => {
+                    let used = both(energy).saturating_sub(microjoules(&before.totals, zone));
+                    spans.power(zone, used, before.power.get(zone).copied().unwrap_or(energy.power_watts))
                 }
                 None => energy.power_watts,
             };
         }
-        let cpu = since.map(|(before, span)| {
-            totals.cpu_nanoseconds.saturating_sub(before.cpu_nanoseconds) as f64 / 1e9 / span.as_secs_f64()
+        let cpu = since.map(|(before, spans)| {
+            let used = totals.cpu_nanoseconds.saturating_sub(before.totals.cpu_nanoseconds);
+            used as f64 / 1e9 / spans.interval.as_secs_f64()
         });
         Self { subject: None, ended: false, totals, power, cpu }
     }
 
     /// The same line when it used nothing.
-    fn rested(mut self, interval: Option<Duration>) -> Self {
-        self.power.iter_mut().for_each(|power| *power = 0.0);
-        self.cpu = interval.map(|_| 0.0);
+    fn rested(mut self, spans: Option<&Spans>) -> Self {
+        for (zone, power) in self.power.iter_mut().enumerate() {
+            *power = spans.map_or(0.0, |spans| spans.power(zone, 0, *power));
+        }
+        self.cpu = spans.map(|_| 0.0);
         self
     }
 }

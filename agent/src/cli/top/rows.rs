@@ -88,8 +88,9 @@ fn row(entry: &Entry, zones: &ZoneGroup) -> Row {
         None => (None, String::new(), String::new()),
     };
     Row {
-        watts: zones.members.iter().filter_map(|&zone| entry.power.get(zone)).sum(),
-        joules: zones.members.iter().map(|&zone| microjoules(&entry.totals, zone) as f64 / 1e6).sum(),
+        // Not `sum`: of nothing, that is a negative zero.
+        watts: zones.members.iter().filter_map(|&zone| entry.power.get(zone)).fold(0.0, |sum, power| sum + power),
+        joules: zones.members.iter().map(|&zone| microjoules(&entry.totals, zone) as f64 / 1e6).fold(0.0, |a, b| a + b),
         cpu_percent: entry.cpu.map(|share| share * 100.0),
         pid,
         name: printable(&name),

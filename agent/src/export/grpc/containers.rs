@@ -13,20 +13,32 @@ use crate::units::{Microjoules, Nanoseconds, Watts};
 use super::lines::{LineKey, container, totals, whole_line};
 use super::selection::Selection;
 
-/// The cgroups seen so far that lie in containers. One that has lost its own line stays a part of its container until
-/// the container has no line left, so that a container's totals never fall.
+/// Containers, each with the cgroups seen in it. What a cgroup used that has lost its own line stays a part of its
+/// container until the container has no line left, so that a container's totals never fall.
 #[derive(Debug, Default)]
 pub(super) struct Containers {
-    by_id: FxHashMap<Arc<str>, FxHashMap<CgroupId, Member>>,
+    by_id: FxHashMap<Arc<str>, Group>,
+}
+
+#[derive(Debug)]
+struct Group {
+    container: Arc<Container>,
+    members: FxHashMap<CgroupId, Member>,
+    /// What the cgroups used whose lines have gone.
+    gone: Used,
 }
 
 #[derive(Debug)]
 struct Member {
-    container: Arc<Container>,
     state: LineState,
+    used: Used,
+    at: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Used {
     cpu_time: Nanoseconds,
     energy: Vec<EnergyLine>,
-    at: Timestamp,
 }
 
 impl Containers {
@@ -37,58 +49,83 @@ impl Containers {
             if let Some(within) = &line.container
                 && wanted.wants_place(&line.path, Some(within))
             {
-                let members = self.by_id.entry(Arc::clone(&within.id)).or_default();
-                members.insert(line.id, Member::new(line, within, snapshot.at));
+                let group = self.by_id.entry(Arc::clone(&within.id)).or_insert_with(|| Group::new(within));
+                group.take(line, snapshot.at);
                 touched.insert(&within.id);
             }
         }
-        touched.into_iter().filter_map(|id| self.line(id, snapshot.at)).collect()
+        if snapshot.since.is_none() {
+            let present: FxHashSet<CgroupId> = snapshot.cgroups.iter().map(|line| line.id).collect();
+            self.by_id.values_mut().for_each(|group| group.keep(&present));
+        }
+        touched.into_iter().filter_map(|id| Some(self.by_id.get(id)?.line(snapshot.at))).collect()
     }
 
     /// Forgets a container.
     pub(super) fn close(&mut self, id: &str) {
         self.by_id.remove(id);
     }
+}
 
-    fn line(&self, id: &Arc<str>, at: Timestamp) -> Option<(LineKey, pb::Line)> {
-        let members = self.by_id.get(id)?;
-        let first = members.values().next()?;
-        let running = members.values().any(|member| member.state == LineState::Running);
-        let state = if running { LineState::Running } else { LineState::Terminated };
-        let cpu_time = members.values().map(|member| member.cpu_time).sum();
-        let mut energy: Vec<EnergyLine> = Vec::new();
-        for member in members.values() {
-            let is_recent = at.since(member.at) <= Nanoseconds::SECOND;
-            for part in &member.energy {
-                let power = if is_recent { part.power } else { Watts(0.0) };
-                let sum = slot(&mut energy, part.zone);
-                sum.active += part.active;
-                sum.idle += part.idle;
-                sum.power.0 += power.0;
+impl Group {
+    fn new(container: &Arc<Container>) -> Self {
+        Self { container: Arc::clone(container), members: FxHashMap::default(), gone: Used::default() }
+    }
+
+    /// Takes a cgroup's line in. One that has fallen has been gone meanwhile and begun anew.
+    fn take(&mut self, line: &CgroupLine, at: Timestamp) {
+        let used = Used { cpu_time: line.cpu_time, energy: line.energy.clone() };
+        let before = self.members.insert(line.id, Member { state: line.state, used, at });
+        if let Some(before) = before.filter(|before| before.used.cpu_time > line.cpu_time) {
+            self.gone.add(&before.used, 0.0);
+        }
+    }
+
+    /// Adds up the cgroups that are not among these.
+    fn keep(&mut self, present: &FxHashSet<CgroupId>) {
+        let gone = &mut self.gone;
+        self.members.retain(|id, member| {
+            let stays = present.contains(id);
+            if !stays {
+                gone.add(&member.used, 0.0);
             }
+            stays
+        });
+    }
+
+    fn line(&self, at: Timestamp) -> (LineKey, pb::Line) {
+        let running = self.members.values().any(|member| member.state == LineState::Running);
+        let state = if running { LineState::Running } else { LineState::Terminated };
+        let mut sum = self.gone.clone();
+        for member in self.members.values() {
+            let is_recent = at.since(member.at) <= Nanoseconds::SECOND;
+            sum.add(&member.used, if is_recent { 1.0 } else { 0.0 });
         }
-        energy.sort_unstable_by_key(|part| part.zone);
-        let subject = pb::line::Subject::Container(container(&first.container));
-        Some((LineKey::Container(Arc::clone(id)), whole_line(subject, state, totals(cpu_time, &energy))))
+        sum.energy.sort_unstable_by_key(|part| part.zone);
+        let subject = pb::line::Subject::Container(container(&self.container));
+        let line = whole_line(subject, state, totals(sum.cpu_time, &sum.energy));
+        (LineKey::Container(Arc::clone(&self.container.id)), line)
     }
 }
 
-impl Member {
-    fn new(line: &CgroupLine, within: &Arc<Container>, at: Timestamp) -> Self {
-        Self {
-            container: Arc::clone(within),
-            state: line.state,
-            cpu_time: line.cpu_time,
-            energy: line.energy.clone(),
-            at,
+impl Used {
+    /// Adds what another used; of its power this part.
+    fn add(&mut self, other: &Self, power: f64) {
+        self.cpu_time += other.cpu_time;
+        for part in &other.energy {
+            let sum = self.zone(part.zone);
+            sum.active += part.active;
+            sum.idle += part.idle;
+            sum.power.0 += power * part.power.0;
         }
     }
-}
 
-fn slot(energy: &mut Vec<EnergyLine>, zone: usize) -> &mut EnergyLine {
-    let index = energy.iter().position(|part| part.zone == zone).unwrap_or_else(|| {
-        energy.push(EnergyLine { zone, active: Microjoules::ZERO, idle: Microjoules::ZERO, power: Watts(0.0) });
-        energy.len() - 1
-    });
-    &mut energy[index]
+    fn zone(&mut self, zone: usize) -> &mut EnergyLine {
+        let index = self.energy.iter().position(|part| part.zone == zone).unwrap_or_else(|| {
+            let nothing = EnergyLine { zone, active: Microjoules::ZERO, idle: Microjoules::ZERO, power: Watts(0.0) };
+            self.energy.push(nothing);
+            self.energy.len() - 1
+        });
+        &mut self.energy[index]
+    }
 }

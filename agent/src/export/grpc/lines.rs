@@ -139,6 +139,7 @@ pub(super) fn zone(line: &ZoneLine) -> pb::Zone {
         power_watts: line.power.0,
         active_power_watts: line.active_power.0,
         idle_power_watts: line.idle_power.0,
+        until: Some(unix(line.until_unix)),
     }
 }
 

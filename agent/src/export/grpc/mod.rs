@@ -19,4 +19,4 @@ mod table;
 mod tests;
 mod totals;
 
-pub use server::{GrpcServer, serve};
+pub use server::GrpcServer;

@@ -1,6 +1,5 @@
 //! The listener, its limits, and its end.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,6 +13,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::GrpcConfig;
+use crate::export::listen::Listener;
 use crate::snapshot::SnapshotHandle;
 
 use super::hubs::Hubs;
@@ -30,6 +30,8 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(1);
 /// Windows that stay away for this long make the service unhealthy.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
+
+const LISTENER: Listener = Listener { purpose: "gRPC", flag: "--grpc-listen", key: "grpc.listen" };
 
 /// A bound listener.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl GrpcServer {
     /// Where the address cannot be bound; the text names what to do.
     pub fn bind(config: &GrpcConfig, window: Duration, snapshots: SnapshotHandle) -> anyhow::Result<Self> {
         let incoming = TcpIncoming::bind(config.listen)
-            .map_err(|error| anyhow::anyhow!(bind_help(config.listen, &error)))?
+            .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?
             .with_nodelay(Some(true));
         let address = incoming.local_addr().context("cannot read the gRPC listener's own address")?;
         Ok(Self { incoming, address, backlog: config.backlog, window, snapshots })
@@ -78,7 +80,6 @@ impl GrpcServer {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()
             .context("the built-in file descriptors are damaged: build the agent again")?;
-        tracing::info!(address = %self.address, "serving gRPC");
         let serving = Server::builder()
             .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
@@ -96,38 +97,6 @@ impl GrpcServer {
             () = drained => Ok(()),
         }
     }
-}
-
-/// Binds and serves until `shutdown`: see [`GrpcServer`].
-///
-/// # Errors
-/// Those of [`GrpcServer::bind`] and [`GrpcServer::run`].
-pub async fn serve(
-    config: GrpcConfig,
-    window: Duration,
-    snapshots: SnapshotHandle,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    GrpcServer::bind(&config, window, snapshots)?.run(shutdown).await
-}
-
-fn bind_help(address: SocketAddr, error: &std::io::Error) -> String {
-    let fix = match error.kind() {
-        ErrorKind::AddrInUse => {
-            "another program, or another agent, has this port: end it, or choose another with --grpc-listen or `listen` \
-             under [grpc]"
-        }
-        ErrorKind::AddrNotAvailable => {
-            "this machine has no such address: use 127.0.0.1, 0.0.0.0, or one that `ip address` lists, with \
-             --grpc-listen or `listen` under [grpc]"
-        }
-        ErrorKind::PermissionDenied => {
-            "ports below 1024 need CAP_NET_BIND_SERVICE: grant it, or choose a higher one with --grpc-listen or \
-             `listen` under [grpc]"
-        }
-        _ => "choose another address with --grpc-listen or `listen` under [grpc]",
-    };
-    format!("cannot listen on {address} for gRPC ({error}): {fix}")
 }
 
 /// A number that no earlier run of the agent on this machine had.

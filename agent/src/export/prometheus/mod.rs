@@ -29,4 +29,4 @@ mod parser;
 mod sample_books;
 
 pub use reference::reference;
-pub use server::{Server, serve};
+pub use server::Server;

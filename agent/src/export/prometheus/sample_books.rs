@@ -46,6 +46,7 @@ pub(super) fn zone_line(measured: u64, active: u64, idle: u64, shared: u64) -> Z
         power: Watts(20.5),
         active_power: Watts(12.25),
         idle_power: Watts(8.0),
+        until_unix: Nanoseconds::ZERO,
         books_error: 0,
     }
 }

@@ -21,6 +21,7 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::config::PrometheusConfig;
+use crate::export::listen::Listener;
 use crate::notice::Notice;
 use crate::snapshot::{Generation, SnapshotHandle};
 use crate::telemetry;
@@ -40,6 +41,8 @@ const PIECE: usize = 64 * 1024;
 
 static NO_ANSWER: Notice = Notice::new("snapshot_unanswered");
 
+const LISTENER: Listener = Listener { purpose: "Prometheus", flag: "--metrics-listen", key: "prometheus.listen" };
+
 /// A listener that nobody is served on yet.
 #[derive(Debug)]
 pub struct Server {
@@ -53,7 +56,7 @@ impl Server {
     pub async fn bind(config: &PrometheusConfig) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await
-            .map_err(|error| anyhow::anyhow!("{}", bind_error(config.listen, &error)))?;
+            .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?;
         Ok(Self { listener, processes: config.processes, limits: Limits::default() })
     }
 
@@ -62,7 +65,7 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown`. `recorder` holds the agent's own telemetry (see [`telemetry::install`]).
+    /// Serves `/metrics`, `/healthz` and `/` until `shutdown`. `recorder` holds the agent's own telemetry (see [`telemetry::install`]).
     pub async fn run(
         self,
         snapshots: SnapshotHandle,
@@ -79,35 +82,6 @@ impl Server {
             () = async { stopping.cancelled().await; tokio::time::sleep(LAST_ANSWERS_WITHIN).await } => Ok(()),
         }
     }
-}
-
-/// Serves `/metrics`, `/healthz` and `/` at the configured address until `shutdown`. It fails at once, with what to do,
-/// where the address cannot be had.
-pub async fn serve(
-    config: PrometheusConfig,
-    snapshots: SnapshotHandle,
-    recorder: PrometheusHandle,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    Server::bind(&config).await?.run(snapshots, recorder, shutdown).await
-}
-
-fn bind_error(address: SocketAddr, error: &io::Error) -> String {
-    let elsewhere = "choose another address with --metrics-listen or prometheus.listen";
-    let fix = match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "another program has this port: stop it (`ss -ltnp 'sport = :{}'` names it) or {elsewhere}",
-            address.port()
-        ),
-        io::ErrorKind::PermissionDenied => {
-            format!("ports below 1024 need CAP_NET_BIND_SERVICE: grant it or {elsewhere}")
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            format!("this machine has no address {} (`ip address` lists them): {elsewhere}", address.ip())
-        }
-        _ => elsewhere.to_owned(),
-    };
-    format!("cannot serve Prometheus on {address} ({error}); {fix}")
 }
 
 #[derive(Clone, Debug)]

@@ -238,10 +238,3 @@ async fn a_taken_port_is_an_error_that_names_the_fix() {
     assert!(error.contains(&listen.to_string()) && error.contains("--metrics-listen"), "{error}");
     assert!(error.contains(&format!("sport = :{}", listen.port())), "{error}");
 }
-
-#[test]
-fn other_reasons_not_to_listen_name_their_fix_too() {
-    let explain = |kind: io::ErrorKind| bind_error(loopback(80), &kind.into());
-    assert!(explain(io::ErrorKind::PermissionDenied).contains("CAP_NET_BIND_SERVICE"));
-    assert!(explain(io::ErrorKind::AddrNotAvailable).contains("no address 127.0.0.1"));
-}

@@ -130,7 +130,7 @@ impl<F: FnMut(Reading) + Send> Listener<F> {
                 biased;
                 received = socket.recv(&mut buffer) => match received {
                     Ok(length) => self.hear(Timestamp::now(), &buffer[..length]),
-                    Err(error) => self.outlive(error)?,
+                    Err(error) => self.telemetry.outlive(error)?,
                 },
                 () = sleep(wait) => {}
             }
@@ -154,17 +154,8 @@ impl<F: FnMut(Reading) + Send> Listener<F> {
         self.telemetry.requested();
         match socket.send(&encode_request(self.meter.config.channel)).await {
             Ok(_) => Ok(Duration::ZERO),
-            Err(error) => self.outlive(error).map(|()| Duration::ZERO),
+            Err(error) => self.telemetry.outlive(error).map(|()| Duration::ZERO),
         }
-    }
-
-    /// A host that answers that nobody listens (a meter that is starting, perhaps) leaves the socket as good as it was.
-    fn outlive(&self, error: io::Error) -> io::Result<()> {
-        if error.kind() != io::ErrorKind::ConnectionRefused {
-            return Err(error);
-        }
-        self.telemetry.unreachable(error);
-        Ok(())
     }
 
     fn hear(&mut self, arrival: Timestamp, datagram: &[u8]) {

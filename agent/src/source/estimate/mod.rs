@@ -85,20 +85,24 @@ impl Estimate {
         self.packages.iter().map(Package::zone).collect()
     }
 
-    /// What the estimate rests on, for people.
+    /// What the estimate rests on, for people: `package-0 12.0 W idle to 102.0 W at full load, ±30%, from ...`.
     pub fn describe(&self) -> String {
         let from = match self.basis {
             Basis::Configured => "the configured TDP".to_owned(),
             Basis::Model(model) => format!("the TDP of {model}"),
-            Basis::PerCpu => format!("{WATTS_PER_CPU} W per CPU, the model being unknown: set source.estimate.tdp"),
+            Basis::PerCpu => format!("{WATTS_PER_CPU} W per CPU, the processor's model not being known"),
         };
-        let packages = self.packages.iter().map(|package| format!("{} {:.1} W", package.zone(), package.tdp.0));
-        format!(
-            "{} at full load by {from}; idle at {:.0} % of it; ±{:.0} %",
-            packages.collect::<Vec<_>>().join(", "),
-            self.idle_share * 100.0,
-            self.uncertainty().0 * 100.0
-        )
+        let packages = self.packages.iter().map(|package| {
+            let watts = |utilisation| package.tdp.0 * share_of_tdp(utilisation, self.idle_share);
+            format!("{} {:.1} W idle to {:.1} W at full load", package.zone(), watts(0.0), watts(1.0))
+        });
+        let packages = packages.collect::<Vec<_>>().join(", ");
+        format!("{packages}, ±{:.0}%, from {from}", self.uncertainty().0 * 100.0)
+    }
+
+    /// Whether it knows the TDP, from the configuration or by the processor's name.
+    pub fn knows_tdp(&self) -> bool {
+        self.basis != Basis::PerCpu
     }
 
     /// Appends each package's counter at the end of `window` to `readings`, and the first time also at its beginning.

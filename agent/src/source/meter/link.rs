@@ -162,7 +162,7 @@ impl MeterLink {
                 biased;
                 received = socket.recv(&mut buffer) => match received {
                     Ok(length) => self.hear(Timestamp::now(), &buffer[..length], deliver),
-                    Err(error) => self.outlive(error)?,
+                    Err(error) => self.telemetry.outlive(error)?,
                 },
                 () = sleep(wait) => {}
             }
@@ -175,7 +175,7 @@ impl MeterLink {
         match self.due_request(now) {
             Ok(request) => match socket.send(&request).await {
                 Ok(_) => Ok(Duration::ZERO),
-                Err(error) => self.outlive(error).map(|()| Duration::ZERO),
+                Err(error) => self.telemetry.outlive(error).map(|()| Duration::ZERO),
             },
             Err(until) => Ok(until.map_or(NOTHING_DUE, |until| until.since(now).into())),
         }
@@ -206,15 +206,6 @@ impl MeterLink {
             // If this is lost, the lease ends the subscription.
             let _ = socket.send(&request).await;
         }
-    }
-
-    /// A host that answers that nobody listens (a meter that is starting, perhaps) leaves the socket as good as it was.
-    fn outlive(&self, error: io::Error) -> io::Result<()> {
-        if error.kind() != io::ErrorKind::ConnectionRefused {
-            return Err(error);
-        }
-        self.telemetry.unreachable(error);
-        Ok(())
     }
 
     /// Takes a datagram that arrived at `arrival`. Arrivals do not go back.

@@ -1,6 +1,7 @@
 //! Tells and counts what came from a meter.
 
 use std::fmt::Display;
+use std::io;
 
 use metrics::{Counter, counter};
 
@@ -143,6 +144,16 @@ impl MeterTelemetry {
             self.source,
             since.seconds()
         ));
+    }
+
+    /// Tells of an error of the meter's socket; gives it back where the socket has to be opened anew. A host that answers
+    /// that nobody listens (a meter that is starting, perhaps) leaves the socket as good as it was.
+    pub(crate) fn outlive(&self, error: io::Error) -> io::Result<()> {
+        if error.kind() != io::ErrorKind::ConnectionRefused {
+            return Err(error);
+        }
+        self.unreachable(error);
+        Ok(())
     }
 
     pub(crate) fn unreachable(&self, error: impl Display) {

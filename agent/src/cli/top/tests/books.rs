@@ -2,7 +2,7 @@
 
 use prony_proto::energy::v1 as pb;
 
-use super::{args, message, process};
+use super::{args, message, process, time};
 use crate::cli::top::args::Sort;
 use crate::cli::top::books::Books;
 use crate::cli::top::render::render;
@@ -72,6 +72,27 @@ fn missed_messages_cost_no_energy() {
     books.apply(late);
     assert!((watts(&books, 1) - 4.0).abs() < 1e-9, "16 J in 4 s");
     assert_eq!(books.missed, 3);
+}
+
+/// The same message, of zones whose meters have told of what was used up to then only.
+fn known_until(mut message: pb::WatchResponse, milliseconds: i64) -> pb::WatchResponse {
+    for zone in &mut message.picture.as_mut().expect("a picture").zones {
+        zone.until = Some(time(milliseconds));
+    }
+    message
+}
+
+#[test]
+fn energy_that_comes_late_is_power_over_the_time_that_it_was_used_in() {
+    let mut books = Books::default();
+    let used = |joules: u64, milliseconds| vec![process(1, "a", "/a", joules * 1_000_000, milliseconds)];
+    books.apply(known_until(message(1, 0, true, used(1, 0)), -900));
+    books.apply(known_until(message(1, 1000, false, used(3, 500)), 1100 - 1000));
+    assert!((watts(&books, 1) - 4.0).abs() < 1e-9, "2 J in each of two packages in the second up to then");
+    books.apply(known_until(message(1, 1500, false, used(3, 900)), 100));
+    assert!((watts(&books, 1) - 4.0).abs() < 1e-9, "no news is no change");
+    books.apply(known_until(message(1, 2000, false, vec![]), 1100));
+    assert!(watts(&books, 1).abs() < 1e-9, "it rested while others did not");
 }
 
 #[test]

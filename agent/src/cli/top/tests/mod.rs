@@ -53,18 +53,30 @@ fn zone(name: &str, socket: u32) -> pb::Zone {
     }
 }
 
+fn time(milliseconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: 1_700_000_000 + milliseconds / 1000,
+        nanos: (milliseconds % 1000 * 1_000_000) as i32,
+    }
+}
+
 /// A message at a time in milliseconds, of two packages and their memory.
 fn message(epoch: u64, at_milliseconds: i64, whole: bool, lines: Vec<pb::Line>) -> pb::WatchResponse {
-    let at = prost_types::Timestamp {
-        seconds: 1_700_000_000 + at_milliseconds / 1000,
-        nanos: (at_milliseconds % 1000 * 1_000_000) as i32,
-    };
+    let at = Some(time(at_milliseconds));
     let picture = pb::Picture {
         epoch,
         generation: 1,
-        at: Some(at),
+        at,
         node: Some(pb::Node { name: "made-up".into(), cpus: 8 }),
-        zones: vec![zone("package", 0), zone("package", 1), zone("dram", 0)],
+        zones: vec![zone("package", 0), zone("package", 1), zone("dram", 0)]
+            .into_iter()
+            .map(|zone| pb::Zone {
+                until: at,
+                measured_microjoules: zone.measured_microjoules + at_milliseconds as u64 * 12_500,
+                idle_microjoules: zone.idle_microjoules + at_milliseconds as u64 * 3_250,
+                ..zone
+            })
+            .collect(),
         lines,
         other: Some(pb::Totals::default()),
         idle_cpu_nanoseconds: 0,

@@ -219,6 +219,7 @@ fn zone(index: usize, total: u64, zones: usize) -> ZoneLine {
         power: Watts(3.0),
         active_power: Watts(2.0),
         idle_power: Watts(1.0),
+        until_unix: Nanoseconds::ZERO,
         books_error: 0,
     }
 }

@@ -132,6 +132,28 @@ fn a_container_does_not_lose_what_its_lost_cgroups_used() {
 }
 
 #[test]
+fn a_cgroup_that_comes_back_adds_to_what_its_container_used_before() {
+    let books = Books::new();
+    books.start(1, "a", "/x/abc.scope");
+    books.start(2, "b", "/y/abc.scope");
+    books.close_window(&[(1, 10), (2, 20)]);
+    let mut table = table(&books, pb::Granularity::Container, pb::Filter::default());
+    let mut mirror = Mirror::of_snapshot(table.whole_picture());
+    for seen_without in [0, 30] {
+        books.fold(1);
+        for _ in 0..seen_without {
+            books.close_window(&[(2, 0)]);
+            mirror.apply(&step(&mut table, &books));
+        }
+        books.start(1, "a", "/x/abc.scope");
+        books.close_window(&[(1, 3)]);
+        mirror.apply(&step(&mut table, &books));
+        assert_eq!(mirror, Mirror::of_snapshot(table.whole_picture()));
+    }
+    assert_eq!(mirror.lines["abc"].cpu_nanoseconds, 36_000);
+}
+
+#[test]
 fn zones_that_change_places_outdate_the_table() {
     let books = busy_books();
     let table = table(&books, pb::Granularity::Process, pb::Filter::default());

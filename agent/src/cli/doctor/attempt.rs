@@ -1,0 +1,96 @@
+//! Tries what the agent will do. What is opened is closed again at once; nothing stays behind.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{PROC_SUPER_MAGIC, statfs};
+
+use crate::activity::{Topology, read_topology};
+use crate::config::Config;
+use crate::host::HostRoots;
+use crate::kernel::{Attachment, KernelSide, LoadError, LoadOptions};
+use crate::source::Zone;
+use crate::source::estimate::{Estimate, cpu_model};
+use crate::source::hwmon::Hwmon;
+use crate::source::rapl::{self, Tried};
+
+/// `SYSFS_MAGIC` (include/uapi/linux/magic.h).
+const SYSFS_MAGIC: u32 = 0x6265_6572;
+
+/// What came of trying.
+#[derive(Debug)]
+pub struct Attempts {
+    /// The kernel programs.
+    pub programs: Result<Watching, LoadError>,
+    /// RAPL's interfaces in the order in which they were tried; the last one is used, if it works.
+    pub rapl: Vec<Tried>,
+    /// The zones that hwmon chips measure, each with the files that say so.
+    pub hwmon: Vec<(Zone, String)>,
+    /// The model that stands in where nothing measures.
+    pub estimate: EstimateBasis,
+}
+
+/// How the kernel programs ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watching {
+    /// The way in which context switches are watched.
+    pub attachment: Attachment,
+    /// What works less well than it could.
+    pub shortcomings: Vec<String>,
+}
+
+/// What an estimate rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EstimateBasis {
+    /// The zones with their power, for people.
+    pub text: String,
+    /// Whether the TDP is known.
+    pub knows_tdp: bool,
+}
+
+impl Attempts {
+    /// Tries it on this machine. `None` where the roots are not those of the running kernel: what it would accept says
+    /// nothing of the machine that such a tree describes.
+    pub fn make(config: &Config, roots: &HostRoots) -> Option<Self> {
+        if !is_running_kernels(roots) {
+            return None;
+        }
+        let topology = Arc::new(read_topology(&roots.sysfs).ok()?);
+        let hwmon = config.source.hwmon.enabled.then(|| Hwmon::discover(&config.source.hwmon, roots).describe());
+        let estimate = Estimate::new(&config.source.estimate, &cpu_model(roots), &topology);
+        Some(Self {
+            programs: load_programs(config, &topology),
+            rapl: rapl::choose(&config.source.rapl, roots).tried,
+            hwmon: hwmon.unwrap_or_default(),
+            estimate: EstimateBasis { text: estimate.describe(), knows_tdp: estimate.knows_tdp() },
+        })
+    }
+}
+
+/// Also of a host whose file systems are mounted elsewhere, as in a container.
+fn is_running_kernels(roots: &HostRoots) -> bool {
+    let is = |path: &Path, magic: u32| statfs(path).is_ok_and(|found| found.f_type as u32 == magic);
+    is(&roots.sysfs, SYSFS_MAGIC) && is(&roots.procfs, PROC_SUPER_MAGIC as u32)
+}
+
+fn load_programs(config: &Config, topology: &Arc<Topology>) -> Result<Watching, LoadError> {
+    let options = LoadOptions {
+        slots: config.activity.max_consumers,
+        btf: config.activity.btf.clone(),
+        ..LoadOptions::default()
+    };
+    let KernelSide { attachment, shortcomings, .. } = KernelSide::load(topology, &options)?;
+    Ok(Watching { attachment, shortcomings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_tried_for_a_tree_that_is_no_file_system_of_the_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = HostRoots { sysfs: folder.path().into(), procfs: folder.path().into(), cgroupfs: None };
+        assert!(Attempts::make(&Config::default(), &roots).is_none());
+    }
+}
