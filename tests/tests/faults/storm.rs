@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use prony_tests::{Agent, Samples, TestCgroup, assert_books, needs_agent, needs_bpf, needs_root, skip, wait_until};
 use rustix::process::Signal;
 
+/// The command name of those who come and go.
+const NAME: &str = "fills-the-ring";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
@@ -16,20 +18,27 @@ fn a_full_ring_loses_names_and_no_time() {
     storm().unwrap();
 }
 
+/// Seconds that the hypervisor has taken since boot.
+fn stolen() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let ticks = stat.split_ascii_whitespace().nth(8).context("no steal in /proc/stat")?;
+    Ok(ticks.parse::<f64>()? / rustix::param::clock_ticks_per_second() as f64)
+}
+
 fn storm() -> Result<()> {
     let agent = Agent::builder().start()?;
-    let settled = |samples: &Samples| samples.sum("prony_slots_used", &[]) > 0.0;
-    let before = wait_until(PATIENCE, || agent.samples().ok().filter(settled)).context("no slots")?;
-    let slots_before = before.sum("prony_slots_used", &[]);
+    let counting = |samples: &Samples| samples.sum("prony_slots_used", &[]) > 0.0;
+    wait_until(PATIENCE, || agent.samples().ok().filter(counting)).context("no slots")?;
 
     let group = TestCgroup::new("full-ring")?;
+    let stolen = stolen()?;
     agent.signal(Signal::STOP)?;
     let mut started = 0.0;
     // As many storms as a slow machine needs for more than the ring holds.
     while started < 5_000.0 {
         let output = group
             .command(env!("CARGO_BIN_EXE_prony-load"))
-            .args(["storm", "2000", "2", "0.5", "short"])
+            .args(["storm", "2000", "2", "0.5", NAME])
             .output()
             .context("the storm")?;
         let told: serde_json::Value = serde_json::from_slice(&output.stdout)?;
@@ -42,18 +51,24 @@ fn storm() -> Result<()> {
     let counted = |samples: &Samples| samples.sum("prony_cgroup_cpu_seconds_total", &[("cgroup_id", &id)]);
     let samples = wait_until(PATIENCE, || agent.samples().ok().filter(|samples| counted(samples) >= used * 0.99));
     let samples = samples.with_context(|| format!("not all of {used} s was counted; the log:\n{}", agent.log()))?;
-    assert!(counted(&samples) <= used * 1.01, "{} s of {used} s", counted(&samples));
+    // What the hypervisor took lies inside the slices of whoever ran; `cpu.stat` leaves it out.
+    let most = used * 1.01 + self::stolen()? - stolen;
+    println!("{} s of {used} s by cpu.stat, {most} s at most", counted(&samples));
+    assert!(counted(&samples) <= most, "{} s of {used} s, {most} s at most", counted(&samples));
     assert_books(&samples)?;
     let lost = |samples: &Samples| samples.sum("prony_events_lost_total", &[]) > 0.0;
     wait_until(PATIENCE, || agent.samples().ok().filter(lost)).context("the ring was not full, or that is not told")?;
     let told = agent.log().lines().filter(|line| line.contains("kernel_events_lost")).count();
     assert_eq!(told, 1, "{}", agent.log());
-    let lives = samples.sum("prony_command_processes_total", &[("cgroup", &group.name()), ("comm", "short")]);
+    let lives = samples.sum("prony_command_processes_total", &[("cgroup", &group.name()), ("comm", NAME)]);
     assert!(lives > 0.0, "processes have their names from their slots");
 
-    let given_back = |samples: &Samples| samples.sum("prony_slots_used", &[]) < slots_before + 200.0;
-    let samples =
-        wait_until(PATIENCE, || agent.samples().ok().filter(given_back)).context("slots are not given back")?;
+    let running = |samples: &Samples| {
+        let lines = samples.matching("kepler_process_cpu_joules_total", &[("comm", NAME), ("state", "running")]);
+        lines.count()
+    };
+    let samples = wait_until(PATIENCE, || agent.samples().ok().filter(|samples| running(samples) == 0));
+    let samples = samples.with_context(|| format!("their ends stay unnoticed; the log:\n{}", agent.log()))?;
     assert_books(&samples)?;
     assert!(counted(&samples) >= used * 0.99, "and what they counted stays");
     assert!(agent.stop()?.status.success());
