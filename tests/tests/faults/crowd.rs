@@ -30,6 +30,7 @@ fn overflow() -> Result<()> {
     let after = grpc::cpu_time(&runtime, agent.grpc_address())?;
     let wall = after.at.saturating_sub(before.at).as_secs_f64() * f64::from(after.cpus);
     let counted = after.counted.saturating_sub(before.counted).as_secs_f64();
+    println!("{counted} s counted in {wall} s of all CPUs");
     assert!((counted / wall - 1.0).abs() < 0.01, "{counted} s counted in {wall} s of all CPUs");
 
     let samples = agent.samples()?;
