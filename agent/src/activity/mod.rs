@@ -2,6 +2,7 @@
 
 mod consumer;
 mod cpu_list;
+mod ended_processes;
 mod lifecycle;
 mod slot_memory;
 mod sysfs_topology;

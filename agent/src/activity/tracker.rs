@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
+use super::ended_processes::EndedProcesses;
 use super::{
     ActivityWindow, Comm, ConsumerId, CpuReading, Lifecycle, Occupant, Pid, ShardId, Slice, SlotMemory, SlotOwner,
     Topology,
@@ -34,6 +35,7 @@ pub struct Tracker {
     owners: Vec<Option<Owner>>,
     slots_of: FxHashMap<(Pid, Nanoseconds), Vec<u32>>,
     ending: VecDeque<(Timestamp, u32)>,
+    ended: EndedProcesses,
     due: Vec<u32>,
     /// Exits of processes that no slot was known of yet; they are looked for once more.
     unmatched_exits: Vec<(Pid, Nanoseconds)>,
@@ -49,6 +51,8 @@ struct Owner {
     consumer: ConsumerId,
     comm: Comm,
     ending: bool,
+    /// The end of the last window in which it ran.
+    ran: Timestamp,
 }
 
 impl Tracker {
@@ -61,6 +65,7 @@ impl Tracker {
             owners: vec![None; memory.slots()],
             slots_of: FxHashMap::default(),
             ending: VecDeque::new(),
+            ended: EndedProcesses::default(),
             due: Vec::new(),
             unmatched_exits: Vec::new(),
             cpus: vec![CpuReading::default(); topology.cpus().len()],
@@ -69,8 +74,8 @@ impl Tracker {
             unowned: Vec::new(),
             topology,
         };
-        tracker.owners[SLOT_OVERFLOW as usize] =
-            Some(Owner { consumer: ConsumerId::OVERFLOW, comm: Comm::new("(overflow)"), ending: false });
+        let (consumer, comm) = (ConsumerId::OVERFLOW, Comm::default());
+        tracker.owners[SLOT_OVERFLOW as usize] = Some(Owner { consumer, comm, ending: false, ran: start });
         tracker
     }
 
@@ -164,7 +169,7 @@ impl Tracker {
     ) {
         let grown = std::mem::take(&mut self.grown);
         for &(slot, shard) in &grown {
-            let Some(consumer) = self.identify(slot, memory, named) else {
+            let Some(consumer) = self.identify(slot, now, memory, named) else {
                 self.unowned.push((slot, shard));
                 continue;
             };
@@ -173,6 +178,9 @@ impl Tracker {
             let cpu_time = total.saturating_sub(*handed_out);
             if !cpu_time.is_zero() {
                 *handed_out = total;
+                if let Some(owner) = &mut self.owners[slot as usize] {
+                    owner.ran = now;
+                }
                 slices.push(Slice { consumer, shard, cpu_time });
             }
         }
@@ -194,7 +202,13 @@ impl Tracker {
     }
 
     /// The slot's consumer; tells its name when it is new or has changed.
-    fn identify(&mut self, slot: u32, memory: &impl SlotMemory, named: &mut Vec<Lifecycle>) -> Option<ConsumerId> {
+    fn identify(
+        &mut self,
+        slot: u32,
+        now: Timestamp,
+        memory: &impl SlotMemory,
+        named: &mut Vec<Lifecycle>,
+    ) -> Option<ConsumerId> {
         if slot == SLOT_OVERFLOW {
             return Some(ConsumerId::OVERFLOW);
         }
@@ -208,10 +222,11 @@ impl Tracker {
                 let slots = self.slots_of.entry((consumer.pid, consumer.start)).or_default();
                 let due = slots
                     .first()
-                    .and_then(|first| self.ending.iter().find(|(_, ending)| ending == first).map(|&(due, _)| due));
+                    .and_then(|first| self.ending.iter().find(|(_, ending)| ending == first).map(|&(due, _)| due))
+                    .or_else(|| self.ended.contains(consumer.pid, consumer.start).then_some(now + GRACE));
                 slots.push(slot);
                 self.ending.extend(due.map(|due| (due, slot)));
-                *known = Some(Owner { consumer, comm, ending: due.is_some() });
+                *known = Some(Owner { consumer, comm, ending: due.is_some(), ran: now });
             }
         }
         named.push(Lifecycle::Named { consumer, parent, comm, kernel_thread });
@@ -252,7 +267,8 @@ impl Tracker {
             && at <= now
         {
             self.ending.pop_front();
-            if self.cpus.iter().any(|reading| reading.occupant == Occupant::Slot(slot)) {
+            let ran_lately = self.owners[slot as usize].as_ref().is_some_and(|owner| owner.ran + GRACE > now);
+            if ran_lately || self.cpus.iter().any(|reading| reading.occupant == Occupant::Slot(slot)) {
                 self.ending.push_back((now + GRACE, slot));
                 continue;
             }
@@ -274,6 +290,7 @@ impl Tracker {
                 slots.retain(|&other| other != slot);
                 if slots.is_empty() {
                     self.slots_of.remove(&key);
+                    self.ended.insert(consumer.pid, consumer.start);
                 }
             }
             events.push(Lifecycle::Ended { consumer });

@@ -167,6 +167,60 @@ fn time_after_the_exit_event_is_billed_before_the_slot_goes() {
 }
 
 #[test]
+fn who_still_runs_now_and_then_after_the_exit_event_keeps_the_slot() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    let consumer = machine.own(6, "starved-exit");
+    machine.switch(0, Occupant::Slot(6));
+    machine.now = machine.now + Nanoseconds::from_millis(5);
+    machine.switch(0, Occupant::Idle);
+    let mut events = Machine::exit_of(consumer, machine.now);
+    tracker.close_window(machine.now, &mut machine, &mut events);
+    for _ in 0..10 {
+        machine.now = machine.now + Nanoseconds::from_millis(700);
+        machine.switch(0, Occupant::Slot(6));
+        machine.now = machine.now + Nanoseconds::from_millis(1);
+        machine.switch(0, Occupant::Idle);
+        let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+        assert_eq!(window.busy(None), Nanoseconds::from_millis(1));
+        assert!(machine.released.is_empty());
+    }
+    machine.now = machine.now + Nanoseconds::SECOND;
+    tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    assert_eq!(machine.released, [6]);
+}
+
+#[test]
+fn a_slot_that_somebody_gets_after_his_end_comes_back_too() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    let consumer = machine.own(6, "late");
+    machine.switch(0, Occupant::Slot(6));
+    machine.now = machine.now + Nanoseconds::from_millis(5);
+    machine.switch(0, Occupant::Idle);
+    let mut events = Machine::exit_of(consumer, machine.now);
+    tracker.close_window(machine.now, &mut machine, &mut events);
+    machine.now = machine.now + Nanoseconds::SECOND;
+    tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    assert_eq!(machine.released, [6]);
+
+    machine.own(8, "late");
+    machine.owners[8].as_mut().unwrap().consumer = consumer;
+    machine.switch(0, Occupant::Slot(8));
+    machine.now = machine.now + Nanoseconds::from_millis(2);
+    machine.switch(0, Occupant::Idle);
+    let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    assert_eq!(window.slices, [Slice { consumer, shard: ShardId(0), cpu_time: Nanoseconds::from_millis(2) }]);
+    machine.now = machine.now + Nanoseconds::SECOND;
+    events.clear();
+    tracker.close_window(machine.now, &mut machine, &mut events);
+    assert_eq!(
+        (machine.released.as_slice(), events.as_slice()),
+        ([6, 8].as_slice(), [Lifecycle::Ended { consumer }].as_slice())
+    );
+}
+
+#[test]
 fn a_new_command_name_is_told_once() {
     let mut machine = Machine::new();
     let mut tracker = started(&mut machine);

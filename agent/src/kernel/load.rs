@@ -286,6 +286,9 @@ fn attach_switch(
             (Attachment::TpBtf | Attachment::RawTp, Ok(_)) if let Err(error) = &moves => {
                 Err(format!("moves between cgroups cannot be watched ({error})"))
             }
+            (Attachment::Tracepoint, _) if !tracefs_is_mounted() => {
+                Err("tracefs is not mounted: `mount -t tracefs tracefs /sys/kernel/tracing`".to_owned())
+            }
             _ => try_attach(programs, attachment, btf).map_err(|error| error.to_string()),
         };
         match attempt {
@@ -315,10 +318,17 @@ fn try_attach(programs: &mut Ebpf, attachment: Attachment, btf: Option<&Btf>) ->
     }
 }
 
+/// Where tracefs may be mounted (Documentation/trace/ftrace.rst).
+const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+fn tracefs_is_mounted() -> bool {
+    TRACEFS.iter().any(|root| Path::new(root).join("events").exists())
+}
+
 /// Where `next_pid` lies in the plain tracepoint's record; 56 since the record has had its present fields
 /// (include/trace/events/sched.h), which is assumed where tracefs is not mounted.
 fn next_pid_offset() -> u32 {
-    ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]
+    TRACEFS
         .iter()
         .find_map(|root| {
             let format = std::fs::read_to_string(Path::new(root).join("events/sched/sched_switch/format")).ok()?;

@@ -3,5 +3,6 @@
 mod bench;
 mod grpc;
 mod mirror;
+mod names;
 mod prometheus;
 mod top;

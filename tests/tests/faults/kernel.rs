@@ -129,7 +129,7 @@ fn without_btf_and_tracefs_zones_are_still_measured() {
         return skip(NAME, "/sys/kernel/tracing cannot be covered in a namespace: needs CAP_SYS_ADMIN");
     }
     let log = measures_blindly(Agent::builder().under(no_tracefs).config(WITHOUT_BTF)).unwrap();
-    for words in ["no way to watch context switches", "/nonexistent", "tracefs"] {
+    for words in ["no way to watch context switches", "/nonexistent", "mount -t tracefs"] {
         assert!(log.contains(words), "no '{words}':\n{log}");
     }
 }

@@ -102,6 +102,8 @@ fn end_among_clients() -> Result<()> {
     let _halting = client(agent.metrics_address(), b"GET /metrics HTTP/1.1\r\nHost: a")?;
     let _deaf = client(agent.metrics_address(), b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")?;
     let _preface = client(agent.grpc_address(), b"PRI * HTTP/2.0\r\n")?;
+    // `timeout` and others send a signal to the program and to its group: that is one wish.
+    agent.signal(Signal::TERM)?;
     let ended = agent.stop()?;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
     assert!(ended.took < Duration::from_secs(5), "it took {:?}", ended.took);
