@@ -13,6 +13,7 @@ use super::page::{Surroundings, render};
 use super::parser::{self, Page};
 use super::{sample_books, table};
 use crate::activity::Pid;
+use crate::export::containers::{ContainerLine, Containers};
 use crate::snapshot::{LineState, OtherLine, ProcessLine, Snapshot};
 use crate::units::Nanoseconds;
 
@@ -33,9 +34,12 @@ fn own() -> OwnProcess {
 const TELEMETRY: &str = "# HELP prony_problems_total Problems met.\n# TYPE prony_problems_total counter\n\
     prony_problems_total{kind=\"x\",node_name=\"node-1\"} 3\n\n";
 
+fn around(containers: &[ContainerLine]) -> Surroundings<'_> {
+    Surroundings { containers, processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
+}
+
 fn text(books: &Snapshot, format: Format) -> String {
-    let around = Surroundings { processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY };
-    render(books, &around, format, 0)
+    render(books, &around(&Containers::default().update(books, |_, _| true)), format, 0)
 }
 
 fn page(books: &Snapshot, format: Format) -> Page {
@@ -233,6 +237,21 @@ fn a_process_that_moved_to_another_cgroup_is_one_series() {
 }
 
 #[test]
+fn a_containers_energy_does_not_fall_when_one_of_its_cgroups_loses_its_line() {
+    let mut books = sample_books::full();
+    let mut containers = Containers::default();
+    let mut joules = |books: &Snapshot| {
+        let text = render(books, &around(&containers.update(books, |_, _| true)), Format::Text, 0);
+        let page = parser::parse(&text, Format::Text).expect("a valid page");
+        page.sample("kepler_container_cpu_joules_total", &[("zone", "package")]).scaled(6)
+    };
+    let before = joules(&books);
+    let lost = books.cgroups.iter().position(|line| line.container.is_some()).expect("a container's cgroup");
+    books.cgroups.remove(lost);
+    assert_eq!(joules(&books), before);
+}
+
+#[test]
 fn a_crowded_node_is_rendered_whole() {
     let page = page(&sample_books::crowded(500), Format::OpenMetrics);
     assert_eq!(page.samples("kepler_process_cpu_joules_total").len(), 500 * 4);
@@ -244,11 +263,11 @@ fn a_crowded_node_is_rendered_whole() {
 #[ignore = "a measurement, to be read by a person"]
 fn how_long_a_crowded_node_takes() {
     let books = sample_books::crowded(10_000);
-    let mut capacity = 0;
+    let (mut containers, mut capacity) = (Containers::default(), 0);
     for format in FORMATS.into_iter().cycle().take(6) {
-        let around = Surroundings { processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY };
         let (began, began_cpu) = (std::time::Instant::now(), clock_gettime(ClockId::ThreadCPUTime));
-        let page = render(&books, &around, format, capacity);
+        let containers = containers.update(&books, |_, _| true);
+        let page = render(&books, &around(&containers), format, capacity);
         let cpu = clock_gettime(ClockId::ThreadCPUTime) - began_cpu;
         let cpu = std::time::Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
         eprintln!("{format:?}: {} bytes in {:?}, of which {cpu:?} on a CPU", page.len(), began.elapsed());
