@@ -2,7 +2,7 @@
 
 #![no_std]
 #![no_main]
-#![expect(missing_docs, unreachable_pub, clippy::needless_pass_by_value, reason = "what the entry macros make")]
+#![expect(missing_docs, unreachable_pub, reason = "what the entry macros make")]
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::{btf_tracepoint, map};
