@@ -76,7 +76,7 @@ pub(super) fn processes(page: &mut Exposition, processes: &Processes<'_>, groups
     for (family, value) in energy_families(&table::KEPLER_PROCESS_JOULES, &table::KEPLER_PROCESS_WATTS) {
         let mut out = page.family(family);
         for namesakes in processes.by_state() {
-            groups.sum(namesakes.latest().map(|line| &*line.energy), &mut usage);
+            groups.largest(namesakes.latest().map(|line| &*line.energy), &mut usage);
             let pid = Digits::of(namesakes.first().consumer.pid.0.into());
             let [pid, comm, exe, kind, container, vm] = process_labels(namesakes, &pid);
             out.fix(&[pid, comm, exe, kind, state(namesakes.first().state), container, vm]);
@@ -88,8 +88,7 @@ pub(super) fn processes(page: &mut Exposition, processes: &Processes<'_>, groups
     let mut out = page.family(&table::KEPLER_PROCESS_SECONDS);
     for namesakes in processes.by_name() {
         let pid = Digits::of(namesakes.first().consumer.pid.0.into());
-        let time = namesakes.latest().map(|line| line.cpu_time).sum();
-        out.sample(&process_labels(namesakes, &pid), Value::Time(time));
+        out.sample(&process_labels(namesakes, &pid), Value::Time(namesakes.cpu_time()));
     }
 }
 

@@ -223,17 +223,23 @@ fn what_a_reused_pid_displaces_is_in_other() {
 }
 
 #[test]
-fn a_process_that_moved_to_another_cgroup_is_one_series() {
-    let moved = |cgroup: u64| {
-        let mut line = sample_books::process(5, 100, "sh", vec![sample_books::energy(0, 1_000_001, 0, 1.5)]);
+fn a_process_that_moved_to_another_cgroup_is_one_series_that_does_not_fall() {
+    let moved = |cgroup: u64, energy: u64| {
+        let mut line = sample_books::process(5, 100, "sh", vec![sample_books::energy(0, energy, 0, 1.5)]);
         line.consumer.cgroup.0 = cgroup;
         line
     };
-    let books = Snapshot { processes: vec![moved(1), moved(2)], ..sample_books::full() };
-    let page = page(&books, Format::OpenMetrics);
-    assert_eq!(page.sample("kepler_process_cpu_joules_total", &[]).value, "2.000002");
-    assert_eq!(page.sample("kepler_process_cpu_watts", &[]).value, "3");
-    assert_eq!(page.sample("kepler_process_cpu_seconds_total", &[]).value, "3.000000002");
+    let other = [("level", "process"), ("zone", "package"), ("part", "active")];
+    let alone = Snapshot { processes: vec![moved(2, 3_000_000)], ..sample_books::full() };
+    let both = Snapshot { processes: vec![moved(1, 1_000_001), moved(2, 3_000_000)], ..alone.clone() };
+    let (alone, both) = (page(&alone, Format::OpenMetrics), page(&both, Format::OpenMetrics));
+    for page in [&alone, &both] {
+        assert_eq!(page.sample("kepler_process_cpu_joules_total", &[]).value, "3");
+        assert_eq!(page.sample("kepler_process_cpu_seconds_total", &[]).value, "1.500000001");
+    }
+    assert_eq!(both.sample("kepler_process_cpu_watts", &[]).value, "3");
+    let in_other = |page: &Page| page.sample("prony_other_joules_total", &other).value.parse::<f64>().unwrap();
+    assert!((in_other(&both) - in_other(&alone) - 1.000_001).abs() < 1e-9, "the smaller part is not lost");
 }
 
 #[test]
