@@ -13,6 +13,16 @@ pub enum Kind {
     Gauge,
 }
 
+impl Kind {
+    /// The word of Prometheus' text format and of `OpenMetrics`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
 /// One metric of the agent itself.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnMetric {

@@ -5,11 +5,38 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use prony_tests::{Agent, TestCgroup, needs_agent, needs_bpf, skip};
+use prony_tests::{Agent, Samples, TestCgroup, needs_agent, needs_bpf, skip};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 const ESTIMATE: &str = "[source.estimate]\nenabled = true\ntdp = 65.0\n";
 const NAME: &str = "one-life";
+
+/// One scrape, as far as it is of the bystander.
+struct Bystander {
+    cpu: f64,
+    energy: f64,
+    all_cpu: f64,
+    all_energy: f64,
+}
+
+impl Bystander {
+    fn of(samples: &Samples, group: &str) -> Result<Self> {
+        Ok(Self {
+            cpu: samples.sum("prony_cgroup_cpu_seconds_total", &[("cgroup", group)]),
+            energy: samples.sum("prony_cgroup_joules_total", &[("cgroup", group)]),
+            all_cpu: samples.value("prony_cpu_seconds_total", &[("state", "busy")])?,
+            all_energy: samples.sum("prony_zone_joules_total", &[("part", "active")]),
+        })
+    }
+
+    fn share_of_cpu_since(&self, before: &Self) -> f64 {
+        (self.cpu - before.cpu) / (self.all_cpu - before.all_cpu)
+    }
+
+    fn share_of_energy_since(&self, before: &Self) -> f64 {
+        (self.energy - before.energy) / (self.all_energy - before.all_energy)
+    }
+}
 
 /// Lives of `millis` at `rate` a second beside a steady process.
 fn storm(test: &str, rate: &str, seconds: &str, millis: &str) -> Result<()> {
@@ -19,9 +46,16 @@ fn storm(test: &str, rate: &str, seconds: &str, millis: &str) -> Result<()> {
     }
     let (lives, steady) = (TestCgroup::new("lives")?, TestCgroup::new("bystander")?);
     let agent = Agent::builder().config(ESTIMATE).start()?;
-    let bystander_seconds = (seconds.parse::<f64>()? + 1.0).to_string();
-    let mut bystander = steady.command(LOAD).args(["spin", &bystander_seconds]).spawn()?;
-    let output = lives.command(LOAD).args(["storm", rate, seconds, millis, NAME]).stderr(Stdio::inherit()).output()?;
+    let length: f64 = seconds.parse()?;
+    let mut bystander = steady.command(LOAD).args(["spin", &(length + 1.0).to_string()]).spawn()?;
+    let storm = lives.command(LOAD).args(["storm", rate, seconds, millis, NAME]).stdout(Stdio::piped()).spawn()?;
+    // The bystander is looked at only while both run: a CPU second of a quiet machine costs another energy than one of
+    // a busy machine, by the estimate's curve.
+    sleep(Duration::from_secs(1));
+    let before = Bystander::of(&agent.samples()?, &steady.name())?;
+    sleep(Duration::from_secs_f64(length - 2.0));
+    let after = Bystander::of(&agent.samples()?, &steady.name())?;
+    let output = storm.wait_with_output()?;
     ensure!(output.status.success(), "the storm has failed");
     bystander.wait()?;
     // The last window closes, and its energy is booked.
@@ -30,17 +64,15 @@ fn storm(test: &str, rate: &str, seconds: &str, millis: &str) -> Result<()> {
     let theirs = done["children_cpu_seconds"].as_f64().context("no CPU time")?;
     let samples = agent.samples()?;
 
-    let (group, beside) = (lives.name(), steady.name());
+    let group = lives.name();
     let command = [("cgroup", group.as_str()), ("comm", NAME)];
     let billed = samples.sum("prony_command_cpu_seconds_total", &command);
     let kernels = lives.usage()?.as_secs_f64();
     let in_group = samples.sum("prony_cgroup_cpu_seconds_total", &[("cgroup", &group)]);
     let energy = samples.sum("prony_command_joules_total", &command);
-    let bystander_cpu = samples.sum("prony_cgroup_cpu_seconds_total", &[("cgroup", &beside)]);
-    let bystander_energy = samples.sum("prony_cgroup_joules_total", &[("cgroup", &beside)]);
     let all_cpu = samples.value("prony_cpu_seconds_total", &[("state", "busy")])?;
     let all_energy = samples.sum("prony_zone_joules_total", &[("part", "active")]);
-    let error = (bystander_energy / all_energy) / (bystander_cpu / all_cpu) - 1.0;
+    let error = after.share_of_energy_since(&before) / after.share_of_cpu_since(&before) - 1.0;
     println!(
         "{millis} ms: {} lives; to their name {:.2} % of {theirs:.2} s; to their group {:.2} % of {kernels:.2} s; \
          energy of the name {:.2} % of its share; the bystander's energy {:+.2} % off its share",

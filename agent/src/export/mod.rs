@@ -1,5 +1,6 @@
 //! What leaves the agent: one folder an exporter.
 
+mod containers;
 pub mod grpc;
 mod listen;
 pub mod prometheus;

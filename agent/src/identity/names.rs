@@ -38,6 +38,7 @@ pub struct ConsumerName {
 #[derive(Debug, Default)]
 struct Program {
     exe: Option<Arc<str>>,
+    comm: Option<Arc<str>>,
     consumers: u32,
 }
 
@@ -119,6 +120,11 @@ impl Names {
         self.programs.get(&(consumer.pid, consumer.start))?.exe.as_ref()
     }
 
+    /// The command name that a consumer's process bears now, whatever it was called while it was in the consumer's cgroup.
+    pub fn process_comm(&self, consumer: &ConsumerId) -> Option<&Arc<str>> {
+        self.programs.get(&(consumer.pid, consumer.start))?.comm.as_ref()
+    }
+
     /// What is known of a cgroup.
     pub fn cgroup(&self, cgroup: CgroupId) -> Option<&CgroupName> {
         self.cgroups.get(cgroup)
@@ -145,7 +151,7 @@ impl Names {
             program.exe = Some(self.texts.intern(path));
         } else if self.programs.len() < REMEMBER_PROGRAMS {
             let exe = Some(self.texts.intern(path));
-            self.programs.insert((pid, start), Program { exe, consumers: 0 });
+            self.programs.insert((pid, start), Program { exe, ..Program::default() });
         }
     }
 
@@ -157,17 +163,27 @@ impl Names {
             if name.comm != comm {
                 name.comm = comm;
                 name.comm_text = self.texts.intern(&comm.to_text());
+                self.programs.entry((consumer.pid, consumer.start)).or_default().comm = Some(name.comm_text.clone());
             }
             name.parent = parent;
             name.kernel_thread = kernel_thread;
             return;
         }
         let comm_text = self.texts.intern(&comm.to_text());
-        let name = ConsumerName { comm, comm_text, parent, kernel_thread, cgroup: consumer.cgroup, ended: false };
+        let name = ConsumerName {
+            comm,
+            comm_text: comm_text.clone(),
+            parent,
+            kernel_thread,
+            cgroup: consumer.cgroup,
+            ended: false,
+        };
         if self.consumers.insert(consumer, name).is_some() {
             self.leave_program(&consumer);
         }
-        self.programs.entry((consumer.pid, consumer.start)).or_default().consumers += 1;
+        let program = self.programs.entry((consumer.pid, consumer.start)).or_default();
+        program.consumers += 1;
+        program.comm = Some(comm_text);
     }
 
     /// The id that stands for a group of a cgroup v1 hierarchy; the same for the same path until it is removed.
@@ -232,6 +248,18 @@ mod tests {
         }
         assert_eq!(&*names.consumer(&consumer(7)).unwrap().comm_text, "env");
         assert_eq!(&**names.exe(&consumer(7)).unwrap(), "/usr/bin/python3");
+    }
+
+    #[test]
+    fn a_process_that_has_moved_has_one_name_in_all_its_cgroups() {
+        let mut names = Names::default();
+        let before = consumer(5);
+        let after = ConsumerId { cgroup: CgroupId(77), ..before };
+        names.name(before, Pid(1), Comm::new("sh"), false);
+        names.name(after, Pid(1), Comm::new("sh"), false);
+        names.name(after, Pid(1), Comm::new("server"), false);
+        assert_eq!(names.process_comm(&before).map(|comm| &**comm), Some("server"));
+        assert_eq!(&*names.consumer(&before).unwrap().comm_text, "sh", "what it did there, it did under that name");
     }
 
     #[test]

@@ -210,8 +210,9 @@ impl Ledger {
         let Some(process) = self.processes.get_mut(line) else { return };
         let cgroup = process.extra.cgroup;
         process.extra.epitaph.get_or_insert_with(|| {
-            let (name, exe) = (names.consumer(&consumer).cloned(), names.exe(&consumer).cloned());
-            Box::new(Epitaph { name, exe, cgroup, cgroup_name: names.cgroup(cgroup).cloned() })
+            let (comm, exe) = (names.process_comm(&consumer).cloned(), names.exe(&consumer).cloned());
+            let name = names.consumer(&consumer).cloned();
+            Box::new(Epitaph { name, comm, exe, cgroup, cgroup_name: names.cgroup(cgroup).cloned() })
         });
     }
 

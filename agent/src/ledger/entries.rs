@@ -22,6 +22,7 @@ pub(crate) struct Process {
 #[derive(Debug)]
 pub(crate) struct Epitaph {
     pub(crate) name: Option<ConsumerName>,
+    pub(crate) comm: Option<Arc<str>>,
     pub(crate) exe: Option<Arc<str>>,
     pub(crate) cgroup: CgroupId,
     pub(crate) cgroup_name: Option<CgroupName>,

@@ -173,13 +173,14 @@ impl<'books> View<'books> {
         let consumer = line.key;
         let epitaph = line.extra.epitaph.as_deref();
         let name = epitaph.and_then(|ended| ended.name.as_ref()).or_else(|| self.names.consumer(&consumer));
+        let comm = epitaph.and_then(|ended| ended.comm.as_ref()).or_else(|| self.names.process_comm(&consumer));
         let exe = epitaph.and_then(|ended| ended.exe.as_ref()).or_else(|| self.names.exe(&consumer));
         let cgroup = epitaph.map_or_else(|| self.names.cgroup_of(&consumer), |ended| ended.cgroup);
         let cgroup_name = epitaph.and_then(|ended| ended.cgroup_name.as_ref()).or_else(|| self.names.cgroup(cgroup));
         ProcessLine {
             consumer,
             parent: name.map_or(Pid(0), |name| name.parent),
-            comm: name.map_or_else(|| self.unknown.clone(), |name| name.comm_text.clone()),
+            comm: comm.unwrap_or(&self.unknown).clone(),
             exe: exe.unwrap_or(&self.unknown).clone(),
             cgroup_path: path(cgroup_name, cgroup),
             container: container(cgroup_name),

@@ -6,6 +6,7 @@ use prony_proto::energy::v1 as pb;
 use prost_types::Timestamp;
 
 use crate::activity::{CgroupId, ConsumerId};
+use crate::export::containers::{ContainerLine, Containers};
 use crate::snapshot::{
     CgroupLine, CommandLine, Container, EnergyLine, LineState, NodeFacts, ProcessLine, Snapshot, ZoneLine,
 };
@@ -89,8 +90,20 @@ fn cgroup(line: &CgroupLine) -> (LineKey, pb::Line) {
     (LineKey::Cgroup(line.id), whole_line(subject, line.state, totals(line.cpu_time, &line.energy)))
 }
 
+/// The containers of a picture that are wanted, as the sums of their cgroups.
+pub(super) fn containers(snapshot: &Snapshot, wanted: &Selection, known: &mut Containers) -> Vec<(LineKey, pb::Line)> {
+    let lines = known.update(snapshot, |line, within| wanted.wants_place(&line.path, Some(within)));
+    lines.iter().map(container_line).collect()
+}
+
+fn container_line(line: &ContainerLine) -> (LineKey, pb::Line) {
+    let subject = pb::line::Subject::Container(container(&line.container));
+    let key = LineKey::Container(Arc::clone(&line.container.id));
+    (key, whole_line(subject, line.state, totals(line.cpu_time, &line.energy)))
+}
+
 /// A container as it is named on the wire.
-pub(super) fn container(container: &Container) -> pb::Container {
+fn container(container: &Container) -> pb::Container {
     pb::Container {
         id: container.id.to_string(),
         runtime: container.runtime.to_owned(),
@@ -99,7 +112,7 @@ pub(super) fn container(container: &Container) -> pb::Container {
 }
 
 /// A line with all its fields.
-pub(super) fn whole_line(subject: pb::line::Subject, state: LineState, totals: pb::Totals) -> pb::Line {
+fn whole_line(subject: pb::line::Subject, state: LineState, totals: pb::Totals) -> pb::Line {
     let state = match state {
         LineState::Running => pb::LineState::Running,
         LineState::Terminated => pb::LineState::Ended,
@@ -108,7 +121,7 @@ pub(super) fn whole_line(subject: pb::line::Subject, state: LineState, totals: p
 }
 
 /// Totals as they are written on the wire.
-pub(super) fn totals(cpu_time: Nanoseconds, energy: &[EnergyLine]) -> pb::Totals {
+fn totals(cpu_time: Nanoseconds, energy: &[EnergyLine]) -> pb::Totals {
     let zone = |line: &EnergyLine| pb::ZoneEnergy {
         zone: line.zone as u32,
         active_microjoules: line.active.0,

@@ -4,7 +4,6 @@
 //! told of, and encodes each message once.
 
 mod codec;
-mod containers;
 mod hub;
 mod hubs;
 mod lines;

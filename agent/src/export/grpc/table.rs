@@ -8,10 +8,10 @@ use prost::Message;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::clock::Timestamp;
+use crate::export::containers::Containers;
 use crate::snapshot::{Generation, OtherLine, Snapshot};
 use crate::units::Nanoseconds;
 
-use super::containers::Containers;
 use super::lines::{self, LineKey};
 use super::selection::{Granularity, Selection};
 use super::totals::{Sums, is_same_total};
@@ -84,7 +84,7 @@ impl Table {
             Granularity::Process => lines::processes(&picture, &self.selection),
             Granularity::Command => lines::commands(&picture, &self.selection),
             Granularity::Cgroup => lines::cgroups(&picture, &self.selection),
-            Granularity::Container => self.containers.update(&picture, &self.selection),
+            Granularity::Container => lines::containers(&picture, &self.selection, &mut self.containers),
             Granularity::Zone => Vec::new(),
         };
         if picture.since.is_none() {
@@ -118,14 +118,11 @@ impl Table {
 
     fn close_all_but(&mut self, incoming: &[(LineKey, pb::Line)], changed: &mut Vec<pb::Line>) {
         let present: FxHashSet<&LineKey> = incoming.iter().map(|(key, _)| key).collect();
-        let (sums, containers) = (&mut self.sums, &mut self.containers);
+        let sums = &mut self.sums;
         self.lines.retain(|key, held| {
             let stays = present.contains(key);
             if !stays {
                 sums.subtract(held.line.totals.as_ref());
-                if let LineKey::Container(id) = key {
-                    containers.close(id);
-                }
                 let state = pb::LineState::Closed as i32;
                 changed.push(pb::Line { subject: held.line.subject.take(), state, totals: None });
             }

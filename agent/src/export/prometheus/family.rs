@@ -1,25 +1,8 @@
 //! What a metric family is, and how the two text formats name it.
 
+use crate::telemetry::Kind;
+
 use super::negotiation::Format;
-
-/// What a family's samples do over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// They only grow.
-    Counter,
-    /// They go up and down.
-    Gauge,
-}
-
-impl Kind {
-    /// The word of both formats.
-    pub(super) const fn label(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-        }
-    }
-}
 
 /// One metric family. Every series also carries `node_name`, which is not listed.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +71,7 @@ mod tests {
             assert!(!family.help.is_empty() && !family.help.contains(['\n', '\\', '"']), "{}", family.name);
         }
         for metric in telemetry::ALL {
-            assert_eq!(metric.kind == telemetry::Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
         }
     }
 

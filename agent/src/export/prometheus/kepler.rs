@@ -1,9 +1,9 @@
 //! Kepler's families from the books.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use crate::snapshot::{CgroupLine, Container, LineState, Snapshot};
+use crate::export::containers::ContainerLine;
+use crate::snapshot::{LineState, Snapshot};
 use crate::units::{Microjoules, Watts};
 
 use super::exposition::{Exposition, Value};
@@ -76,7 +76,7 @@ pub(super) fn processes(page: &mut Exposition, processes: &Processes<'_>, groups
     for (family, value) in energy_families(&table::KEPLER_PROCESS_JOULES, &table::KEPLER_PROCESS_WATTS) {
         let mut out = page.family(family);
         for namesakes in processes.by_state() {
-            groups.sum(namesakes.latest().map(|line| &*line.energy), &mut usage);
+            groups.largest(namesakes.latest().map(|line| &*line.energy), &mut usage);
             let pid = Digits::of(namesakes.first().consumer.pid.0.into());
             let [pid, comm, exe, kind, container, vm] = process_labels(namesakes, &pid);
             out.fix(&[pid, comm, exe, kind, state(namesakes.first().state), container, vm]);
@@ -88,8 +88,7 @@ pub(super) fn processes(page: &mut Exposition, processes: &Processes<'_>, groups
     let mut out = page.family(&table::KEPLER_PROCESS_SECONDS);
     for namesakes in processes.by_name() {
         let pid = Digits::of(namesakes.first().consumer.pid.0.into());
-        let time = namesakes.latest().map(|line| line.cpu_time).sum();
-        out.sample(&process_labels(namesakes, &pid), Value::Time(time));
+        out.sample(&process_labels(namesakes, &pid), Value::Time(namesakes.cpu_time()));
     }
 }
 
@@ -102,37 +101,22 @@ fn process_labels<'a>(namesakes: Namesakes<'_, 'a>, pid: &'a Digits) -> [&'a str
     [pid.as_str(), &line.comm, &line.exe, kind, container, ""]
 }
 
-/// Writes the families of containers: the sum of the cgroups that lie in each.
-pub(super) fn containers(page: &mut Exposition, cgroups: &[CgroupLine], groups: &ZoneGroups<'_>) {
-    let mut containers: BTreeMap<&str, ContainerSum<'_>> = BTreeMap::new();
-    for line in cgroups {
-        let Some(container) = &line.container else { continue };
-        let sum = containers.entry(&container.id).or_insert_with(|| ContainerSum {
-            container,
-            state: LineState::Terminated,
-            usage: vec![None; groups.groups.len()],
-        });
-        if line.state == LineState::Running {
-            sum.state = LineState::Running;
-        }
-        groups.add(&line.energy, &mut sum.usage);
-    }
+/// Writes the families of containers.
+pub(super) fn containers(page: &mut Exposition, lines: &[ContainerLine], groups: &ZoneGroups<'_>) {
+    let mut sorted: Vec<&ContainerLine> = lines.iter().collect();
+    sorted.sort_by_key(|line| &line.container.id);
+    let mut usage = Vec::new();
     for (family, value) in energy_families(&table::KEPLER_CONTAINER_JOULES, &table::KEPLER_CONTAINER_WATTS) {
         let mut out = page.family(family);
-        for (id, sum) in &containers {
-            let pod = sum.container.pod_uid.as_deref().unwrap_or_default();
-            out.fix(&[id, "", sum.container.runtime, state(sum.state), pod]);
-            for (zone, used) in in_kepler(groups, &sum.usage) {
+        for line in &sorted {
+            groups.sum([&*line.energy], &mut usage);
+            let pod = line.container.pod_uid.as_deref().unwrap_or_default();
+            out.fix(&[&line.container.id, "", line.container.runtime, state(line.state), pod]);
+            for (zone, used) in in_kepler(groups, &usage) {
                 out.sample(&[zone], value(used));
             }
         }
     }
-}
-
-struct ContainerSum<'a> {
-    container: &'a Container,
-    state: LineState,
-    usage: Vec<Option<Usage>>,
 }
 
 /// Writes the version, in the way in which Kepler names architectures (Go's).

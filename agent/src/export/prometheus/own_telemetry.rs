@@ -1,7 +1,9 @@
 //! The agent's own telemetry, as `metrics-exporter-prometheus` renders it (text 0.0.4, families in no order, an empty
 //! line after each), brought into an order and into the format that was asked for.
 
-use super::family::{Kind, described_as};
+use crate::telemetry::Kind;
+
+use super::family::described_as;
 use super::negotiation::Format;
 
 /// One family of the recorder's text.

@@ -1,5 +1,6 @@
 //! A whole page of metrics.
 
+use crate::export::containers::ContainerLine;
 use crate::snapshot::Snapshot;
 
 use super::exposition::Exposition;
@@ -13,6 +14,8 @@ use super::{kepler, prony};
 /// What a page shows beside the books.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings<'a> {
+    /// The containers, as the sums of the snapshot's cgroups and of those before them.
+    pub(super) containers: &'a [ContainerLine],
     /// Whether processes are shown.
     pub(super) processes: bool,
     /// How busy the CPUs are, from 0 to 1.
@@ -33,7 +36,7 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
     if let Some(processes) = &processes {
         kepler::processes(&mut page, processes, &groups);
     }
-    kepler::containers(&mut page, &snapshot.cgroups, &groups);
+    kepler::containers(&mut page, around.containers, &groups);
     kepler::build_info(&mut page);
 
     prony::zones(&mut page, &snapshot.zones);

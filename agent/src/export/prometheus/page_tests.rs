@@ -13,6 +13,7 @@ use super::page::{Surroundings, render};
 use super::parser::{self, Page};
 use super::{sample_books, table};
 use crate::activity::Pid;
+use crate::export::containers::{ContainerLine, Containers};
 use crate::snapshot::{LineState, OtherLine, ProcessLine, Snapshot};
 use crate::units::Nanoseconds;
 
@@ -33,9 +34,12 @@ fn own() -> OwnProcess {
 const TELEMETRY: &str = "# HELP prony_problems_total Problems met.\n# TYPE prony_problems_total counter\n\
     prony_problems_total{kind=\"x\",node_name=\"node-1\"} 3\n\n";
 
+fn around(containers: &[ContainerLine]) -> Surroundings<'_> {
+    Surroundings { containers, processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
+}
+
 fn text(books: &Snapshot, format: Format) -> String {
-    let around = Surroundings { processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY };
-    render(books, &around, format, 0)
+    render(books, &around(&Containers::default().update(books, |_, _| true)), format, 0)
 }
 
 fn page(books: &Snapshot, format: Format) -> Page {
@@ -219,17 +223,38 @@ fn what_a_reused_pid_displaces_is_in_other() {
 }
 
 #[test]
-fn a_process_that_moved_to_another_cgroup_is_one_series() {
-    let moved = |cgroup: u64| {
-        let mut line = sample_books::process(5, 100, "sh", vec![sample_books::energy(0, 1_000_001, 0, 1.5)]);
+fn a_process_that_moved_to_another_cgroup_is_one_series_that_does_not_fall() {
+    let moved = |cgroup: u64, energy: u64| {
+        let mut line = sample_books::process(5, 100, "sh", vec![sample_books::energy(0, energy, 0, 1.5)]);
         line.consumer.cgroup.0 = cgroup;
         line
     };
-    let books = Snapshot { processes: vec![moved(1), moved(2)], ..sample_books::full() };
-    let page = page(&books, Format::OpenMetrics);
-    assert_eq!(page.sample("kepler_process_cpu_joules_total", &[]).value, "2.000002");
-    assert_eq!(page.sample("kepler_process_cpu_watts", &[]).value, "3");
-    assert_eq!(page.sample("kepler_process_cpu_seconds_total", &[]).value, "3.000000002");
+    let other = [("level", "process"), ("zone", "package"), ("part", "active")];
+    let alone = Snapshot { processes: vec![moved(2, 3_000_000)], ..sample_books::full() };
+    let both = Snapshot { processes: vec![moved(1, 1_000_001), moved(2, 3_000_000)], ..alone.clone() };
+    let (alone, both) = (page(&alone, Format::OpenMetrics), page(&both, Format::OpenMetrics));
+    for page in [&alone, &both] {
+        assert_eq!(page.sample("kepler_process_cpu_joules_total", &[]).value, "3");
+        assert_eq!(page.sample("kepler_process_cpu_seconds_total", &[]).value, "1.500000001");
+    }
+    assert_eq!(both.sample("kepler_process_cpu_watts", &[]).value, "3");
+    let in_other = |page: &Page| page.sample("prony_other_joules_total", &other).value.parse::<f64>().unwrap();
+    assert!((in_other(&both) - in_other(&alone) - 1.000_001).abs() < 1e-9, "the smaller part is not lost");
+}
+
+#[test]
+fn a_containers_energy_does_not_fall_when_one_of_its_cgroups_loses_its_line() {
+    let mut books = sample_books::full();
+    let mut containers = Containers::default();
+    let mut joules = |books: &Snapshot| {
+        let text = render(books, &around(&containers.update(books, |_, _| true)), Format::Text, 0);
+        let page = parser::parse(&text, Format::Text).expect("a valid page");
+        page.sample("kepler_container_cpu_joules_total", &[("zone", "package")]).scaled(6)
+    };
+    let before = joules(&books);
+    let lost = books.cgroups.iter().position(|line| line.container.is_some()).expect("a container's cgroup");
+    books.cgroups.remove(lost);
+    assert_eq!(joules(&books), before);
 }
 
 #[test]
@@ -244,11 +269,11 @@ fn a_crowded_node_is_rendered_whole() {
 #[ignore = "a measurement, to be read by a person"]
 fn how_long_a_crowded_node_takes() {
     let books = sample_books::crowded(10_000);
-    let mut capacity = 0;
+    let (mut containers, mut capacity) = (Containers::default(), 0);
     for format in FORMATS.into_iter().cycle().take(6) {
-        let around = Surroundings { processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY };
         let (began, began_cpu) = (std::time::Instant::now(), clock_gettime(ClockId::ThreadCPUTime));
-        let page = render(&books, &around, format, capacity);
+        let containers = containers.update(&books, |_, _| true);
+        let page = render(&books, &around(&containers), format, capacity);
         let cpu = clock_gettime(ClockId::ThreadCPUTime) - began_cpu;
         let cpu = std::time::Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
         eprintln!("{format:?}: {} bytes in {:?}, of which {cpu:?} on a CPU", page.len(), began.elapsed());

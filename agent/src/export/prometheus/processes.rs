@@ -44,10 +44,20 @@ impl<'s, 'a> Namesakes<'s, 'a> {
         self.0.iter().copied().filter(move |line| line.consumer.start == start)
     }
 
-    /// The lines of processes before it that had the same pid and names: their series ends with the new process.
-    pub(super) fn replaced(self) -> impl Iterator<Item = &'a ProcessLine> + 's {
-        let start = self.latest_start();
-        self.0.iter().copied().filter(move |line| line.consumer.start != start)
+    /// All lines: those of processes before the latest too, whose series ends with it.
+    pub(super) fn all(self) -> impl Iterator<Item = &'a ProcessLine> + 's {
+        self.0.iter().copied()
+    }
+
+    /// Whether there is more than one line, so that a part of them is not shown.
+    pub(super) fn are_several(self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// The CPU time of the series: the largest of the latest process's lines, so that it does not fall when one of them
+    /// goes into the line `other`.
+    pub(super) fn cpu_time(self) -> Nanoseconds {
+        self.latest().map(|line| line.cpu_time).max().unwrap_or_default()
     }
 
     fn latest_start(self) -> Nanoseconds {

@@ -67,7 +67,7 @@ pub(super) fn processes(page: &mut Exposition, processes: &Processes<'_>, groups
     let mut write = |family: &'static Family, samples: Samples| {
         let mut out = page.family(family);
         for namesakes in processes.by_state() {
-            groups.sum(namesakes.latest().map(|line| &*line.energy), &mut usage);
+            groups.largest(namesakes.latest().map(|line| &*line.energy), &mut usage);
             for (group, used) in groups.groups.iter().zip(&mut usage) {
                 if group.in_kepler {
                     *used = None;
@@ -147,18 +147,23 @@ impl Level {
         Self { name, usage, cpu_time: other.cpu_time }
     }
 
-    /// With those whose series was taken over by a later process of the same pid and name.
+    /// With what the processes' series do not show: the smaller parts of a process that was in several cgroups, and
+    /// processes whose series was taken over by a later one of the same pid and name.
     fn of_processes(snapshot: &Snapshot, processes: &Processes<'_>, groups: &ZoneGroups<'_>) -> Self {
         let mut level = Self::of("process", &snapshot.other_processes, groups);
-        for namesakes in processes.by_state() {
-            for line in namesakes.replaced() {
-                groups.add(&line.energy, &mut level.usage);
+        let (mut all, mut shown) = (Vec::new(), Vec::new());
+        for namesakes in processes.by_state().filter(|namesakes| namesakes.are_several()) {
+            groups.sum(namesakes.all().map(|line| &*line.energy), &mut all);
+            groups.largest(namesakes.latest().map(|line| &*line.energy), &mut shown);
+            for ((other, all), shown) in level.usage.iter_mut().zip(&all).zip(&shown) {
+                if let Some(all) = all {
+                    other.get_or_insert_default().add(all.less(shown.unwrap_or_default()));
+                }
             }
         }
-        level.cpu_time += processes
-            .by_name()
-            .map(|namesakes| namesakes.replaced().map(|line| line.cpu_time).sum::<Nanoseconds>())
-            .sum::<Nanoseconds>();
+        for namesakes in processes.by_name().filter(|namesakes| namesakes.are_several()) {
+            level.cpu_time += namesakes.all().map(|line| line.cpu_time).sum::<Nanoseconds>() - namesakes.cpu_time();
+        }
         level
     }
 }

@@ -27,10 +27,7 @@ pub fn reference() -> String {
         .iter()
         .map(|metric| Row {
             name: metric.name,
-            kind: match metric.kind {
-                telemetry::Kind::Counter => "counter",
-                telemetry::Kind::Gauge => "gauge",
-            },
+            kind: metric.kind.label(),
             unit: "",
             labels: metric.labels,
             help: metric.help,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::export::containers::Containers;
 use crate::snapshot::{Generation, Snapshot};
 use crate::telemetry;
 
@@ -25,6 +26,8 @@ pub(super) struct Renderer {
 #[derive(Debug, Default)]
 struct State {
     usage_ratio: UsageRatio,
+    /// What containers have used, so that their totals do not fall when a cgroup in them loses its line.
+    containers: Containers,
     /// The latest page of each format. It lives as long as somebody is sending it, so that nothing is held between
     /// scrapes.
     latest: Vec<(Format, Generation, Weak<Page>)>,
@@ -66,6 +69,7 @@ impl Renderer {
     fn render(&self, state: &mut State, snapshot: &Snapshot, format: Format) -> String {
         let began = Instant::now();
         let around = Surroundings {
+            containers: &state.containers.update(snapshot, |_, _| true),
             processes: self.processes,
             usage_ratio: state.usage_ratio.update(snapshot),
             own: OwnProcess::read(),

@@ -20,6 +20,15 @@ impl Usage {
         self.idle += other.idle;
         self.power.0 += other.power.0;
     }
+
+    /// What is left without `part`, which is not larger.
+    pub(super) fn less(self, part: Self) -> Self {
+        Self {
+            active: self.active.saturating_sub(part.active),
+            idle: self.idle.saturating_sub(part.idle),
+            power: Watts((self.power.0 - part.power.0).max(0.0)),
+        }
+    }
 }
 
 /// The sockets of one zone.
@@ -71,6 +80,28 @@ impl<'a> ZoneGroups<'a> {
         usage.resize(self.groups.len(), None);
         for line in lines {
             self.add(line, usage);
+        }
+    }
+
+    /// The largest energy that one of these lines has used, by group, and all their power. It never falls, even when one
+    /// of them goes into the line `other`.
+    pub(super) fn largest<'l>(
+        &self,
+        lines: impl IntoIterator<Item = &'l [EnergyLine]>,
+        usage: &mut Vec<Option<Usage>>,
+    ) {
+        let mut lines = lines.into_iter();
+        self.sum(lines.next(), usage);
+        for line in lines {
+            let mut other = vec![None; self.groups.len()];
+            self.add(line, &mut other);
+            for (largest, other) in usage.iter_mut().zip(other) {
+                let Some(other) = other else { continue };
+                let largest = largest.get_or_insert_default();
+                largest.active = largest.active.max(other.active);
+                largest.idle = largest.idle.max(other.idle);
+                largest.power.0 += other.power.0;
+            }
         }
     }
 

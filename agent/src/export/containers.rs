@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use prony_proto::energy::v1 as pb;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::activity::CgroupId;
@@ -10,8 +9,18 @@ use crate::clock::Timestamp;
 use crate::snapshot::{CgroupLine, Container, EnergyLine, LineState, Snapshot};
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
-use super::lines::{LineKey, container, totals, whole_line};
-use super::selection::Selection;
+/// A container's line.
+#[derive(Clone, Debug)]
+pub(super) struct ContainerLine {
+    /// Which.
+    pub(super) container: Arc<Container>,
+    /// Whether any of its cgroups still exists.
+    pub(super) state: LineState,
+    /// CPU time.
+    pub(super) cpu_time: Nanoseconds,
+    /// Energy by zone, in the order of the zones.
+    pub(super) energy: Vec<EnergyLine>,
+}
 
 /// Containers, each with the cgroups seen in it. What a cgroup used that has lost its own line stays a part of its
 /// container until the container has no line left, so that a container's totals never fall.
@@ -42,12 +51,17 @@ struct Used {
 }
 
 impl Containers {
-    /// Takes a picture in; gives the lines of those containers that are in it.
-    pub(super) fn update(&mut self, snapshot: &Snapshot, wanted: &Selection) -> Vec<(LineKey, pb::Line)> {
+    /// Takes those cgroups of a picture in that are `wanted`; gives the lines of the containers that they lie in. What
+    /// is not in a whole picture is forgotten.
+    pub(super) fn update(
+        &mut self,
+        snapshot: &Snapshot,
+        wanted: impl Fn(&CgroupLine, &Container) -> bool,
+    ) -> Vec<ContainerLine> {
         let mut touched = FxHashSet::default();
         for line in &snapshot.cgroups {
             if let Some(within) = &line.container
-                && wanted.wants_place(&line.path, Some(within))
+                && wanted(line, within)
             {
                 let group = self.by_id.entry(Arc::clone(&within.id)).or_insert_with(|| Group::new(within));
                 group.take(line, snapshot.at);
@@ -56,14 +70,10 @@ impl Containers {
         }
         if snapshot.since.is_none() {
             let present: FxHashSet<CgroupId> = snapshot.cgroups.iter().map(|line| line.id).collect();
+            self.by_id.retain(|id, _| touched.contains(id));
             self.by_id.values_mut().for_each(|group| group.keep(&present));
         }
         touched.into_iter().filter_map(|id| Some(self.by_id.get(id)?.line(snapshot.at))).collect()
-    }
-
-    /// Forgets a container.
-    pub(super) fn close(&mut self, id: &str) {
-        self.by_id.remove(id);
     }
 }
 
@@ -93,18 +103,20 @@ impl Group {
         });
     }
 
-    fn line(&self, at: Timestamp) -> (LineKey, pb::Line) {
+    fn line(&self, at: Timestamp) -> ContainerLine {
         let running = self.members.values().any(|member| member.state == LineState::Running);
-        let state = if running { LineState::Running } else { LineState::Terminated };
         let mut sum = self.gone.clone();
         for member in self.members.values() {
             let is_recent = at.since(member.at) <= Nanoseconds::SECOND;
             sum.add(&member.used, if is_recent { 1.0 } else { 0.0 });
         }
         sum.energy.sort_unstable_by_key(|part| part.zone);
-        let subject = pb::line::Subject::Container(container(&self.container));
-        let line = whole_line(subject, state, totals(sum.cpu_time, &sum.energy));
-        (LineKey::Container(Arc::clone(&self.container.id)), line)
+        ContainerLine {
+            container: Arc::clone(&self.container),
+            state: if running { LineState::Running } else { LineState::Terminated },
+            cpu_time: sum.cpu_time,
+            energy: sum.energy,
+        }
     }
 }
 
