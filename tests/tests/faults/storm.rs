@@ -60,8 +60,8 @@ fn storm() -> Result<()> {
     wait_until(PATIENCE, || agent.samples().ok().filter(lost)).context("the ring was not full, or that is not told")?;
     let told = agent.log().lines().filter(|line| line.contains("kernel_events_lost")).count();
     assert_eq!(told, 1, "{}", agent.log());
-    let lives = samples.sum("prony_command_processes_total", &[("cgroup", &group.name()), ("comm", NAME)]);
-    assert!(lives > 0.0, "processes have their names from their slots");
+    let named = samples.sum("prony_command_processes_total", &[("cgroup", &group.name()), ("comm", NAME)]);
+    assert!(named > 0.0, "processes have their names from their slots");
 
     let running = |samples: &Samples| {
         let lines = samples.matching("kepler_process_cpu_joules_total", &[("comm", NAME), ("state", "running")]);
