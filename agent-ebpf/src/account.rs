@@ -3,11 +3,11 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use core::ptr::{read_volatile, write_volatile};
 
-use agent_ebpf::{CpuState, SLOT_IDLE};
+use agent_ebpf::{CpuState, MARK_GROUP, SLOT_IDLE};
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 
 use crate::layout::SHARED_SHARDS;
-use crate::maps::{CELLS, CPUS, MARKS};
+use crate::maps::{CELLS, CPUS, MARK_GROUPS, MARKS};
 
 /// This CPU's state.
 #[inline(always)]
@@ -101,4 +101,9 @@ pub(crate) fn mark(state: *const CpuState, slot: u32) {
     let Some(marks) = MARKS.get_ptr_mut(index >> 3) else { return };
     // SAFETY: the low three bits are below eight. Whoever writes the byte writes a one.
     unsafe { write_volatile(marks.cast::<u8>().add((index & 7) as usize), 1) };
+    // After the mark itself: the agent looks for marks after it has cleared the group's.
+    let group = index / MARK_GROUP;
+    let Some(groups) = MARK_GROUPS.get_ptr_mut(group >> 3) else { return };
+    // SAFETY: as above.
+    unsafe { write_volatile(groups.cast::<u8>().add((group & 7) as usize), 1) };
 }

@@ -17,6 +17,12 @@ pub const FLAG_USED: u32 = 1;
 /// [`SlotInfo::flags`]: a thread of the kernel.
 pub const FLAG_KERNEL_THREAD: u32 = 2;
 
+/// How many slots share one mark of their own, so that the agent looks only where there are marks.
+pub const MARK_GROUP: u32 = 64;
+
+/// How many slots the agent gives back in one call at most.
+pub const RETURNED_AT_ONCE: u32 = 256;
+
 /// How many tasks every CPU remembers the slot of. A power of two; the index is the lowest bits of the thread id.
 pub const CACHE_ENTRIES: usize = 64;
 
@@ -70,7 +76,7 @@ pub struct CpuState {
     pub first_cell: u32,
     /// Which window this is. Written by the agent, after it has taken the marks.
     pub epoch: u32,
-    /// How often somebody was moved between cgroups. Written on whatever CPU that happens.
+    /// How often what is remembered in `cache` was declared void, on whatever CPU.
     pub generation: u32,
     /// Fills the cache line: what follows is rarely touched.
     pub padding: [u64; 2],

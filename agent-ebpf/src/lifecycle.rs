@@ -1,7 +1,5 @@
 //! What starts, ends and changes its name. These programs run rarely; they read the kernel by probing.
 
-use core::ptr::{read_volatile, write_volatile};
-
 use agent_ebpf::{
     CGROUP_PATH_BYTES, CgroupEvent, ConsumerKey, EVENT_EXEC, EVENT_EXIT, EXEC_PATH_BYTES, ExecEvent, ExitEvent,
 };
@@ -15,10 +13,9 @@ use aya_log_ebpf::debug;
 
 use crate::account::this_cpu;
 use crate::layout::{
-    BINPRM_FILENAME, CGROUP_NODE, CGROUP_ROOT, CPU_COUNT, LAYOUT_KNOWN, NODE_ID, ROOT_HIERARCHY, SIGNAL_LIVE,
-    TASK_SIGNAL,
+    BINPRM_FILENAME, CGROUP_NODE, CGROUP_ROOT, LAYOUT_KNOWN, NODE_ID, ROOT_HIERARCHY, SIGNAL_LIVE, TASK_SIGNAL,
 };
-use crate::maps::{CPUS, EVENTS, INFO};
+use crate::maps::{EVENTS, INFO};
 use crate::slots::find;
 use crate::task::{Probing, Reader, Task};
 
@@ -178,15 +175,4 @@ pub(crate) fn cgroup(context: &RawTracePointContext, kind: u32) -> Option<()> {
     }
     entry.submit(NO_WAKEUP);
     Some(())
-}
-
-/// `cgroup_attach_task(cgroup, path, leader, threadgroup)`: somebody was moved to another cgroup. What the CPUs remember
-/// is by the address of a `css_set`, which may now be freed and used again, so all of it is forgotten.
-#[inline(always)]
-pub(crate) fn moved() {
-    for cpu in 0..CPU_COUNT.load() {
-        let Some(state) = CPUS.get_ptr_mut(cpu) else { return };
-        // SAFETY: `state` lies in CPUS. The kernel holds `cgroup_mutex` here, so nobody else writes this field.
-        unsafe { write_volatile(&raw mut (*state).generation, read_volatile(&raw const (*state).generation) + 1) };
-    }
 }

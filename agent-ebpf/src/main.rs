@@ -74,7 +74,7 @@ pub fn process_rename(context: RawTracePointContext) -> i32 {
 /// A process or thread is moved to another cgroup. Must be attached before `switch_tp_btf` and `switch_raw_tp`.
 #[raw_tracepoint(tracepoint = "cgroup_attach_task")]
 pub fn process_moved(_context: RawTracePointContext) -> i32 {
-    lifecycle::moved();
+    slots::forget_remembered();
     0
 }
 
@@ -90,6 +90,13 @@ pub fn cgroup_made(context: RawTracePointContext) -> i32 {
 pub fn cgroup_removed(context: RawTracePointContext) -> i32 {
     lifecycle::cgroup(&context, EVENT_CGROUP_REMOVED);
     0
+}
+
+/// Not attached to anything: the agent runs it itself (`BPF_PROG_TEST_RUN`, kernel 5.10), to give many slots back in one
+/// call. Its argument is how many.
+#[raw_tracepoint]
+pub fn free_slots(context: RawTracePointContext) -> i32 {
+    slots::free_returned(context.arg(0))
 }
 
 #[unsafe(link_section = "license")]

@@ -25,9 +25,12 @@ struct Accounting {
 
 impl Accounting {
     fn start(attachment: Attachment) -> Result<Self> {
+        Self::load(&LoadOptions { attachments: vec![attachment], ..LoadOptions::default() })
+    }
+
+    fn load(options: &LoadOptions) -> Result<Self> {
         let topology = Arc::new(read_topology(Path::new("/sys"))?);
-        let options = LoadOptions { attachments: vec![attachment], ..LoadOptions::default() };
-        let side = KernelSide::load(&topology, &options)?;
+        let side = KernelSide::load(&topology, options)?;
         visit_every_cpu(&topology);
         sleep(Duration::from_millis(100));
         let tracker = Tracker::new(Arc::clone(&topology), &side.memory, Timestamp::now());
@@ -207,4 +210,24 @@ fn a_move_between_cgroups_splits_the_time() -> Result<()> {
     let stolen = stolen()? - stolen_before;
     agrees(&windows, &first, 0.01, stolen)?;
     agrees(&windows, &second, 0.01, stolen)
+}
+
+#[test]
+fn slots_come_back_when_their_processes_have_ended() -> Result<()> {
+    if let Some(reason) = needs_bpf() {
+        skip("slots_come_back_when_their_processes_have_ended", &reason);
+        return Ok(());
+    }
+    let group = TestCgroup::new("lives")?;
+    // A second's lives and everybody else on the machine fit into the slots, all the lives do not.
+    let mut accounting = Accounting::load(&LoadOptions { slots: 1_024, ..LoadOptions::default() })?;
+    let storm = group.command(LOAD).args(["storm", "300", "8", "0.2", "one-life"]).stdout(Stdio::piped()).spawn()?;
+    accounting.watch(Duration::from_secs(9), Duration::from_millis(100));
+    let done: serde_json::Value = serde_json::from_slice(&storm.wait_with_output()?.stdout)?;
+    if done["started"].as_f64().context("started")? <= 1_024.0 {
+        skip("slots_come_back_when_their_processes_have_ended", "the machine is too slow to use up 1,024 slots in 8 s");
+        return Ok(());
+    }
+    assert_eq!(accounting.side.memory.counts().overflows, 0, "{} slots are used", accounting.tracker.slots_used());
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Who can use energy: a process in a cgroup.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -68,15 +69,20 @@ impl Comm {
     }
 
     /// As text; what is not UTF-8 is replaced.
-    pub fn to_text(self) -> String {
+    pub fn text(&self) -> Cow<'_, str> {
         let length = self.0.iter().position(|&byte| byte == 0).unwrap_or(16);
-        String::from_utf8_lossy(&self.0[..length]).into_owned()
+        String::from_utf8_lossy(&self.0[..length])
+    }
+
+    /// The same, with its own memory.
+    pub fn to_text(self) -> String {
+        self.text().into_owned()
     }
 }
 
 impl fmt::Debug for Comm {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.to_text(), out)
+        fmt::Debug::fmt(&self.text(), out)
     }
 }
 

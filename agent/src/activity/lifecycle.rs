@@ -1,5 +1,7 @@
 //! What happened to processes and cgroups between two windows.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
@@ -28,7 +30,7 @@ pub enum Lifecycle {
         /// When the process was started, on the boot clock.
         start: Nanoseconds,
         /// The program's path as it was given to `execve`.
-        path: String,
+        path: Arc<str>,
     },
     /// The last thread of a process ended.
     Exit {

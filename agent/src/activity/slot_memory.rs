@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
-use super::{Comm, ConsumerId, Pid, ShardId};
+use super::{Comm, ConsumerId, Pid, ShardId, Shards};
 
 /// Who runs on a CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,8 +51,9 @@ pub trait SlotMemory {
     /// What the CPU at this place of the topology is doing.
     fn read_cpu(&self, place: usize) -> CpuReading;
 
-    /// Appends the slots that were switched to in this shard since `begin_epoch`, and forgets them.
-    fn take_marks(&self, shard: ShardId, marked: &mut Vec<u32>);
+    /// Appends the slots that were switched to in this shard since `begin_epoch`, and forgets them. Where the CPU lets
+    /// stores be seen in another order, a single one may be missed until a `thorough` look, which takes longer.
+    fn take_marks(&self, shard: ShardId, thorough: bool, marked: &mut Vec<u32>);
 
     /// A window ends and another begins at `now`: every slot is marked again when it is switched to for the first time.
     fn begin_epoch(&self, now: Timestamp);
@@ -63,6 +64,6 @@ pub trait SlotMemory {
     /// Whom a slot belongs to; `None` while it is free.
     fn owner(&self, slot: u32) -> Option<SlotOwner>;
 
-    /// Gives a slot back. Its cells begin at zero for the next owner.
-    fn release(&mut self, slot: u32);
+    /// Gives slots back, with the shards in which they ran. Their cells begin at zero for the next owners.
+    fn release(&mut self, slots: &[(u32, Shards)]);
 }

@@ -5,6 +5,22 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(pub u16);
 
+/// A set of shards. From the 64th on they are in it together or not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shards(u64);
+
+impl Shards {
+    /// Puts one in.
+    pub fn insert(&mut self, shard: ShardId) {
+        self.0 |= 1 << shard.0.min(63);
+    }
+
+    /// Those of the first `count` shards that are in it.
+    pub fn among(self, count: usize) -> impl Iterator<Item = ShardId> {
+        (0..count as u16).filter(move |&shard| self.0 & (1 << shard.min(63)) != 0).map(ShardId)
+    }
+}
+
 /// What kind of core a CPU is, on machines that have several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CoreKind {
@@ -35,6 +51,8 @@ pub struct CpuPlace {
 pub struct Topology {
     cpus: Vec<CpuPlace>,
     shard_package: Vec<u32>,
+    /// The places of each shard's CPUs.
+    shard_places: Vec<Vec<usize>>,
 }
 
 impl Topology {
@@ -42,10 +60,12 @@ impl Topology {
     pub fn new(cpus: Vec<CpuPlace>) -> Self {
         let shards = cpus.iter().map(|place| usize::from(place.shard.0) + 1).max().unwrap_or(0);
         let mut shard_package = vec![0; shards];
-        for place in &cpus {
+        let mut shard_places = vec![Vec::new(); shards];
+        for (index, place) in cpus.iter().enumerate() {
             shard_package[usize::from(place.shard.0)] = place.package;
+            shard_places[usize::from(place.shard.0)].push(index);
         }
-        Self { cpus, shard_package }
+        Self { cpus, shard_package, shard_places }
     }
 
     /// The CPUs in ascending order of their number.
@@ -56,6 +76,11 @@ impl Topology {
     /// How many shards there are.
     pub fn shards(&self) -> usize {
         self.shard_package.len()
+    }
+
+    /// The places of a shard's CPUs among [`Topology::cpus`].
+    pub fn places_in(&self, shard: ShardId) -> &[usize] {
+        &self.shard_places[usize::from(shard.0)]
     }
 
     /// The package that a shard lies in.

@@ -8,20 +8,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use agent_ebpf::SLOT_OVERFLOW;
-use rustc_hash::FxHashMap;
 
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
 use super::ended_processes::EndedProcesses;
+use super::owners::Owners;
 use super::{
-    ActivityWindow, Comm, ConsumerId, CpuReading, Lifecycle, Occupant, Pid, ShardId, Slice, SlotMemory, SlotOwner,
-    Topology,
+    ActivityWindow, Comm, ConsumerId, CpuReading, Lifecycle, Occupant, Pid, ShardId, Shards, Slice, SlotMemory,
+    SlotOwner, Topology,
 };
 
 /// How long a slot is kept after its process has ended: the last switch away from the last thread comes after the exit
 /// event, at the latest when the scheduler lets it run once more.
-const GRACE: Nanoseconds = Nanoseconds::SECOND;
+const GRACE: Nanoseconds = Nanoseconds(500_000_000);
+
+/// How often marks are looked for thoroughly: before any slot of a process that has ended is given back.
+const THOROUGH_EVERY: Nanoseconds = Nanoseconds(GRACE.0 / 2);
 
 /// Turns the kernel side's memory into one [`ActivityWindow`] after the other.
 #[derive(Debug)]
@@ -32,11 +35,11 @@ pub struct Tracker {
     handed_out: Vec<Nanoseconds>,
     /// What was handed out of each CPU's idle time, by place.
     idle_handed_out: Vec<Nanoseconds>,
-    owners: Vec<Option<Owner>>,
-    slots_of: FxHashMap<(Pid, Nanoseconds), Vec<u32>>,
+    owners: Owners,
     ending: VecDeque<(Timestamp, u32)>,
     ended: EndedProcesses,
     due: Vec<u32>,
+    released: Vec<(u32, Shards)>,
     /// Exits of processes that no slot was known of yet; they are looked for once more.
     unmatched_exits: Vec<(Pid, Nanoseconds)>,
     cpus: Vec<CpuReading>,
@@ -44,15 +47,10 @@ pub struct Tracker {
     marked: Vec<u32>,
     /// Cells whose owner was not written yet; they are looked at again.
     unowned: Vec<(u32, ShardId)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Owner {
-    consumer: ConsumerId,
-    comm: Comm,
-    ending: bool,
-    /// The end of the last window in which it ran.
-    ran: Timestamp,
+    named: Vec<Lifecycle>,
+    /// How many slices the window before had.
+    slices: usize,
+    thorough_look: Timestamp,
 }
 
 impl Tracker {
@@ -62,35 +60,33 @@ impl Tracker {
             window_start: start,
             handed_out: vec![Nanoseconds::ZERO; topology.shards() * memory.slots()],
             idle_handed_out: vec![Nanoseconds::ZERO; topology.cpus().len()],
-            owners: vec![None; memory.slots()],
-            slots_of: FxHashMap::default(),
+            owners: Owners::new(memory.slots()),
             ending: VecDeque::new(),
             ended: EndedProcesses::default(),
             due: Vec::new(),
+            released: Vec::new(),
             unmatched_exits: Vec::new(),
             cpus: vec![CpuReading::default(); topology.cpus().len()],
             grown: Vec::new(),
             marked: Vec::new(),
             unowned: Vec::new(),
+            named: Vec::new(),
+            slices: 0,
+            thorough_look: start,
             topology,
         };
-        let (consumer, comm) = (ConsumerId::OVERFLOW, Comm::default());
-        tracker.owners[SLOT_OVERFLOW as usize] = Some(Owner { consumer, comm, ending: false, ran: start });
+        tracker.owners.insert(SLOT_OVERFLOW, ConsumerId::OVERFLOW, Comm::default(), start);
         tracker
     }
 
     /// How many slots are in use.
     pub fn slots_used(&self) -> usize {
-        self.owners.iter().flatten().count()
+        self.owners.used()
     }
 
     /// The consumers whose processes have not ended, as far as is known.
     pub fn living(&self) -> impl Iterator<Item = ConsumerId> {
-        self.owners
-            .iter()
-            .flatten()
-            .filter(|owner| !owner.ending && owner.consumer.pid.0 != 0)
-            .map(|owner| owner.consumer)
+        self.owners.iter().filter(|owner| !owner.ending && owner.consumer.pid.0 != 0).map(|owner| owner.consumer)
     }
 
     /// Closes the window at `now`. `events` holds what the kernel side told since the last call; names of consumers
@@ -104,7 +100,7 @@ impl Tracker {
         let mut window = ActivityWindow {
             from: self.window_start,
             to: now,
-            slices: Vec::new(),
+            slices: Vec::with_capacity(self.slices + self.slices / 4),
             idle: vec![Nanoseconds::ZERO; self.topology.shards()],
             topology: Arc::clone(&self.topology),
         };
@@ -114,10 +110,10 @@ impl Tracker {
         self.find_due(now);
         self.grown.sort_unstable();
         self.grown.dedup();
-        let mut named = Vec::new();
-        self.hand_out(now, memory, &mut window.slices, &mut named);
+        self.hand_out(now, memory, &mut window.slices);
+        self.slices = window.slices.len();
         self.note_exits(now, events);
-        events.splice(0..0, named);
+        events.splice(0..0, self.named.drain(..));
         self.release_due(memory, events);
         window
     }
@@ -125,11 +121,15 @@ impl Tracker {
     /// Fills `grown` with the cells of all who were switched to in this window, and of those whose slice was open when
     /// it began: nobody else's can have moved.
     fn take_marked(&mut self, now: Timestamp, memory: &impl SlotMemory) {
+        let thorough = now >= self.thorough_look;
+        if thorough {
+            self.thorough_look = now + THOROUGH_EVERY;
+        }
         self.grown.clear();
         self.grown.append(&mut self.unowned);
         for shard in (0..self.topology.shards()).map(|shard| ShardId(shard as u16)) {
             self.marked.clear();
-            memory.take_marks(shard, &mut self.marked);
+            memory.take_marks(shard, thorough, &mut self.marked);
             self.grown.extend(self.marked.iter().map(|&slot| (slot, shard)));
         }
         memory.begin_epoch(now);
@@ -160,27 +160,22 @@ impl Tracker {
         self.add_open();
     }
 
-    fn hand_out(
-        &mut self,
-        now: Timestamp,
-        memory: &impl SlotMemory,
-        slices: &mut Vec<Slice>,
-        named: &mut Vec<Lifecycle>,
-    ) {
+    fn hand_out(&mut self, now: Timestamp, memory: &impl SlotMemory, slices: &mut Vec<Slice>) {
         let grown = std::mem::take(&mut self.grown);
         for &(slot, shard) in &grown {
-            let Some(consumer) = self.identify(slot, now, memory, named) else {
+            let Some(consumer) = self.identify(slot, now, memory) else {
                 self.unowned.push((slot, shard));
                 continue;
             };
             let total = self.total(slot, shard, now, memory);
             let handed_out = &mut self.handed_out[usize::from(shard.0) * memory.slots() + slot as usize];
             let cpu_time = total.saturating_sub(*handed_out);
+            if let Some(owner) = self.owners.get_mut(slot) {
+                owner.shards.insert(shard);
+                owner.ran = if cpu_time.is_zero() { owner.ran } else { now };
+            }
             if !cpu_time.is_zero() {
                 *handed_out = total;
-                if let Some(owner) = &mut self.owners[slot as usize] {
-                    owner.ran = now;
-                }
                 slices.push(Slice { consumer, shard, cpu_time });
             }
         }
@@ -192,8 +187,8 @@ impl Tracker {
     fn total(&self, slot: u32, shard: ShardId, now: Timestamp, memory: &impl SlotMemory) -> Nanoseconds {
         let mut open = Nanoseconds::ZERO;
         let mut cell = None;
-        for (reading, place) in self.cpus.iter().zip(self.topology.cpus()) {
-            if place.shard == shard && reading.occupant == Occupant::Slot(slot) {
+        for reading in self.topology.places_in(shard).iter().map(|&place| &self.cpus[place]) {
+            if reading.occupant == Occupant::Slot(slot) {
                 open += now.since(reading.since);
                 cell = Some(cell.map_or(reading.cell, |other: Nanoseconds| other.max(reading.cell)));
             }
@@ -202,34 +197,26 @@ impl Tracker {
     }
 
     /// The slot's consumer; tells its name when it is new or has changed.
-    fn identify(
-        &mut self,
-        slot: u32,
-        now: Timestamp,
-        memory: &impl SlotMemory,
-        named: &mut Vec<Lifecycle>,
-    ) -> Option<ConsumerId> {
+    fn identify(&mut self, slot: u32, now: Timestamp, memory: &impl SlotMemory) -> Option<ConsumerId> {
         if slot == SLOT_OVERFLOW {
             return Some(ConsumerId::OVERFLOW);
         }
         let SlotOwner { consumer, parent, comm, kernel_thread } = memory.owner(slot)?;
-        let known = &mut self.owners[slot as usize];
-        match known {
+        match self.owners.get_mut(slot) {
             Some(owner) if owner.comm == comm => return Some(owner.consumer),
             Some(owner) => owner.comm = comm,
             None => {
                 // A last thread that runs once more in another cgroup, after its process was said to have ended.
-                let slots = self.slots_of.entry((consumer.pid, consumer.start)).or_default();
-                let due = slots
-                    .first()
-                    .and_then(|first| self.ending.iter().find(|(_, ending)| ending == first).map(|&(due, _)| due))
-                    .or_else(|| self.ended.contains(consumer.pid, consumer.start).then_some(now + GRACE));
-                slots.push(slot);
+                let owner = self.owners.insert(slot, consumer, comm, now);
+                let due = match owner.older {
+                    Some(older) => self.ending.iter().find(|(_, ending)| *ending == older).map(|&(due, _)| due),
+                    None => self.ended.contains(consumer.pid, consumer.start).then_some(now + GRACE),
+                };
+                owner.ending = due.is_some();
                 self.ending.extend(due.map(|due| (due, slot)));
-                *known = Some(Owner { consumer, comm, ending: due.is_some(), ran: now });
             }
         }
-        named.push(Lifecycle::Named { consumer, parent, comm, kernel_thread });
+        self.named.push(Lifecycle::Named { consumer, parent, comm, kernel_thread });
         Some(consumer)
     }
 
@@ -248,53 +235,46 @@ impl Tracker {
 
     /// A process has ended: its slots are given back after a grace time. Tells whether it was known.
     pub fn process_gone(&mut self, pid: Pid, start: Nanoseconds, now: Timestamp) -> bool {
-        let Some(slots) = self.slots_of.get(&(pid, start)) else { return false };
-        for &slot in slots {
-            if let Some(owner) = &mut self.owners[slot as usize]
-                && !owner.ending
-            {
-                owner.ending = true;
-                self.ending.push_back((now + GRACE, slot));
-            }
-        }
-        true
+        self.owners.end(pid, start, |slot| self.ending.push_back((now + GRACE, slot)))
     }
 
-    /// Moves the slots whose grace time is over to `due`, and has all their cells looked at a last time.
+    /// Moves the slots whose grace time is over to `due`, and has their cells looked at a last time.
     fn find_due(&mut self, now: Timestamp) {
         self.due.clear();
         while let Some(&(at, slot)) = self.ending.front()
             && at <= now
         {
             self.ending.pop_front();
-            let ran_lately = self.owners[slot as usize].as_ref().is_some_and(|owner| owner.ran + GRACE > now);
+            let Some(owner) = self.owners.get_mut(slot) else { continue };
+            let (ran_lately, shards) = (owner.ran + GRACE > now, owner.shards);
             if ran_lately || self.cpus.iter().any(|reading| reading.occupant == Occupant::Slot(slot)) {
                 self.ending.push_back((now + GRACE, slot));
                 continue;
             }
             self.due.push(slot);
-            let shards = self.topology.shards() as u16;
-            self.grown.extend((0..shards).map(|shard| (slot, ShardId(shard))));
+            self.grown.extend(shards.among(self.topology.shards()).map(|shard| (slot, shard)));
         }
     }
 
     fn release_due(&mut self, memory: &mut impl SlotMemory, events: &mut Vec<Lifecycle>) {
-        for slot in self.due.drain(..) {
-            memory.release(slot);
-            for shard in 0..self.topology.shards() {
-                self.handed_out[shard * memory.slots() + slot as usize] = Nanoseconds::ZERO;
+        if self.due.is_empty() {
+            return;
+        }
+        self.released.clear();
+        for index in 0..self.due.len() {
+            let slot = self.due[index];
+            let Some((owner, last)) = self.owners.remove(slot) else { continue };
+            for shard in owner.shards.among(self.topology.shards()) {
+                self.handed_out[usize::from(shard.0) * memory.slots() + slot as usize] = Nanoseconds::ZERO;
             }
-            let Some(Owner { consumer, .. }) = self.owners[slot as usize].take() else { continue };
-            let key = (consumer.pid, consumer.start);
-            if let Some(slots) = self.slots_of.get_mut(&key) {
-                slots.retain(|&other| other != slot);
-                if slots.is_empty() {
-                    self.slots_of.remove(&key);
-                    self.ended.insert(consumer.pid, consumer.start);
-                }
+            let consumer = owner.consumer;
+            if last {
+                self.ended.insert(consumer.pid, consumer.start);
             }
+            self.released.push((slot, owner.shards));
             events.push(Lifecycle::Ended { consumer });
         }
+        memory.release(&self.released);
     }
 }
 

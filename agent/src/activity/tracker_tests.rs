@@ -78,7 +78,7 @@ impl SlotMemory for Machine {
     fn read_cpu(&self, place: usize) -> CpuReading {
         self.cpus[place]
     }
-    fn take_marks(&self, shard: ShardId, marked: &mut Vec<u32>) {
+    fn take_marks(&self, shard: ShardId, _thorough: bool, marked: &mut Vec<u32>) {
         let start = usize::from(shard.0) * SLOTS;
         for slot in 0..SLOTS {
             if std::mem::take(&mut self.marks.borrow_mut()[start + slot]) {
@@ -93,12 +93,15 @@ impl SlotMemory for Machine {
     fn owner(&self, slot: u32) -> Option<SlotOwner> {
         self.owners[slot as usize]
     }
-    fn release(&mut self, slot: u32) {
-        self.owners[slot as usize] = None;
-        for shard in 0..2 {
-            self.cells.borrow_mut()[shard * SLOTS + slot as usize] = 0;
+    fn release(&mut self, slots: &[(u32, Shards)]) {
+        for &(slot, shards) in slots {
+            self.owners[slot as usize] = None;
+            for shard in shards.among(2) {
+                self.cells.borrow_mut()[usize::from(shard.0) * SLOTS + slot as usize] = 0;
+            }
+            assert_eq!(self.cells.borrow().iter().skip(slot as usize).step_by(SLOTS).sum::<u64>(), 0);
+            self.released.push(slot);
         }
-        self.released.push(slot);
     }
 }
 
@@ -177,7 +180,7 @@ fn who_still_runs_now_and_then_after_the_exit_event_keeps_the_slot() {
     let mut events = Machine::exit_of(consumer, machine.now);
     tracker.close_window(machine.now, &mut machine, &mut events);
     for _ in 0..10 {
-        machine.now = machine.now + Nanoseconds::from_millis(700);
+        machine.now = machine.now + Nanoseconds::from_millis(350);
         machine.switch(0, Occupant::Slot(6));
         machine.now = machine.now + Nanoseconds::from_millis(1);
         machine.switch(0, Occupant::Idle);

@@ -1,6 +1,6 @@
 //! What is known of consumers and cgroups, from lifecycle events and from what is read beside them.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -11,9 +11,9 @@ use crate::units::Nanoseconds;
 use super::cgroup_names::{CgroupName, CgroupNames};
 use super::interner::Interner;
 
-/// How many ended consumers are remembered for energy that is charged late: at 1,000 process starts a second those of
-/// the last eight seconds.
-const REMEMBER_ENDED: usize = 8_192;
+/// How many ended consumers are remembered at least for energy that is charged late: at 1,000 process starts a second
+/// those of the last four seconds. Twice as many at most.
+const REMEMBER_ENDED: usize = 4_096;
 
 /// How many processes without any CPU time yet may be remembered for their program's path.
 const REMEMBER_PROGRAMS: usize = 65_536;
@@ -31,7 +31,6 @@ pub struct ConsumerName {
     pub kernel_thread: bool,
     /// The cgroup that it is counted in: its own, or the group that it has in a cgroup v1 hierarchy.
     pub cgroup: CgroupId,
-    ended: bool,
 }
 
 /// A process, over all the cgroups it has been in.
@@ -46,8 +45,13 @@ struct Program {
 /// long as late energy may still be charged.
 #[derive(Debug)]
 pub struct Names {
-    consumers: FxHashMap<ConsumerId, ConsumerName>,
-    ended: VecDeque<ConsumerId>,
+    living: FxHashMap<ConsumerId, ConsumerName>,
+    /// Those that have ended, and those that ended before them. Apart from the living, so that the usual look-ups are in
+    /// little memory, and so that forgetting is quick.
+    ended: FxHashMap<ConsumerId, ConsumerName>,
+    ended_before: FxHashMap<ConsumerId, ConsumerName>,
+    /// Those that have ended in this window: their programs are still told.
+    just_ended: Vec<ConsumerId>,
     programs: FxHashMap<(Pid, Nanoseconds), Program>,
     cgroups: CgroupNames,
     texts: Interner,
@@ -56,8 +60,10 @@ pub struct Names {
 impl Default for Names {
     fn default() -> Self {
         let mut names = Self {
-            consumers: FxHashMap::default(),
-            ended: VecDeque::new(),
+            living: FxHashMap::default(),
+            ended: FxHashMap::default(),
+            ended_before: FxHashMap::default(),
+            just_ended: Vec::new(),
             programs: FxHashMap::default(),
             cgroups: CgroupNames::default(),
             texts: Interner::default(),
@@ -74,7 +80,7 @@ impl Names {
             Lifecycle::Named { consumer, parent, comm, kernel_thread } => {
                 self.name(*consumer, *parent, *comm, *kernel_thread);
             }
-            Lifecycle::Exec { at: _, pid, start, path } => self.set_exe(*pid, *start, path),
+            Lifecycle::Exec { at: _, pid, start, path } => self.set_exe(*pid, *start, Arc::clone(path)),
             Lifecycle::Exit { at: _, pid, start } => {
                 if self.programs.get(&(*pid, *start)).is_some_and(|program| program.consumers == 0) {
                     self.programs.remove(&(*pid, *start));
@@ -88,31 +94,37 @@ impl Names {
         }
     }
 
-    /// Drops what has ended too long ago. To be called once per window, before its events are applied.
+    /// Drops what has ended too long ago, and the programs of what had ended before. To be called once per window, before
+    /// its events are applied.
     pub fn forget(&mut self) {
-        while self.ended.len() > REMEMBER_ENDED {
-            let Some(oldest) = self.ended.pop_front() else { break };
-            if self.has_ended(&oldest) {
-                self.consumers.remove(&oldest);
-                self.leave_program(&oldest);
-            }
+        while let Some(consumer) = self.just_ended.pop() {
+            self.leave_program(&consumer);
+        }
+        if self.ended.len() >= REMEMBER_ENDED {
+            std::mem::swap(&mut self.ended, &mut self.ended_before);
+            self.ended.clear();
         }
         self.cgroups.forget_removed();
     }
 
     /// What is known of a consumer.
     pub fn consumer(&self, consumer: &ConsumerId) -> Option<&ConsumerName> {
-        self.consumers.get(consumer)
+        self.living(consumer).or_else(|| self.ended(consumer))
+    }
+
+    /// What is known of a consumer that has ended.
+    pub fn ended(&self, consumer: &ConsumerId) -> Option<&ConsumerName> {
+        self.ended.get(consumer).or_else(|| self.ended_before.get(consumer))
     }
 
     /// The cgroup that a consumer is counted in.
     pub fn cgroup_of(&self, consumer: &ConsumerId) -> CgroupId {
-        self.consumers.get(consumer).map_or(consumer.cgroup, |name| name.cgroup)
+        self.consumer(consumer).map_or(consumer.cgroup, |name| name.cgroup)
     }
 
-    /// Whether a consumer is known to have ended.
-    pub fn has_ended(&self, consumer: &ConsumerId) -> bool {
-        self.consumers.get(consumer).is_some_and(|name| name.ended)
+    /// What is known of a consumer that has not ended.
+    pub fn living(&self, consumer: &ConsumerId) -> Option<&ConsumerName> {
+        self.living.get(consumer)
     }
 
     /// The path of the program that a consumer's process runs.
@@ -146,44 +158,43 @@ impl Names {
     }
 
     /// Says which program a process runs.
-    pub fn set_exe(&mut self, pid: Pid, start: Nanoseconds, path: &str) {
+    pub fn set_exe(&mut self, pid: Pid, start: Nanoseconds, path: Arc<str>) {
         if let Some(program) = self.programs.get_mut(&(pid, start)) {
-            program.exe = Some(self.texts.intern(path));
+            program.exe = Some(path);
         } else if self.programs.len() < REMEMBER_PROGRAMS {
-            let exe = Some(self.texts.intern(path));
-            self.programs.insert((pid, start), Program { exe, ..Program::default() });
+            self.programs.insert((pid, start), Program { exe: Some(path), ..Program::default() });
         }
     }
 
     /// Says what a consumer is called; what it has ended before is forgotten, since numbers are used again where the
     /// kernel does not tell start times.
     pub fn name(&mut self, consumer: ConsumerId, parent: Pid, comm: Comm, kernel_thread: bool) {
-        let known = self.consumers.get_mut(&consumer).filter(|name| !name.ended);
-        if let Some(name) = known {
-            if name.comm != comm {
-                name.comm = comm;
-                name.comm_text = self.texts.intern(&comm.to_text());
-                self.programs.entry((consumer.pid, consumer.start)).or_default().comm = Some(name.comm_text.clone());
+        let known = match self.living.entry(consumer) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(fresh) => {
+                let comm_text = self.texts.intern(&comm.text());
+                let cgroup = consumer.cgroup;
+                fresh.insert(ConsumerName { comm, comm_text: comm_text.clone(), parent, kernel_thread, cgroup });
+                return self.join_program(consumer, comm_text);
             }
-            name.parent = parent;
-            name.kernel_thread = kernel_thread;
-            return;
-        }
-        let comm_text = self.texts.intern(&comm.to_text());
-        let name = ConsumerName {
-            comm,
-            comm_text: comm_text.clone(),
-            parent,
-            kernel_thread,
-            cgroup: consumer.cgroup,
-            ended: false,
         };
-        if self.consumers.insert(consumer, name).is_some() {
+        if known.comm != comm {
+            known.comm = comm;
+            known.comm_text = self.texts.intern(&comm.text());
+            self.programs.entry((consumer.pid, consumer.start)).or_default().comm = Some(known.comm_text.clone());
+        }
+        known.parent = parent;
+        known.kernel_thread = kernel_thread;
+    }
+
+    fn join_program(&mut self, consumer: ConsumerId, comm: Arc<str>) {
+        if let Some(place) = self.just_ended.iter().position(|ended| *ended == consumer) {
+            self.just_ended.swap_remove(place);
             self.leave_program(&consumer);
         }
         let program = self.programs.entry((consumer.pid, consumer.start)).or_default();
         program.consumers += 1;
-        program.comm = Some(comm_text);
+        program.comm = Some(comm);
     }
 
     /// The id that stands for a group of a cgroup v1 hierarchy; the same for the same path until it is removed.
@@ -198,25 +209,23 @@ impl Names {
 
     /// Counts a consumer in another group from now on.
     pub fn set_group(&mut self, consumer: &ConsumerId, group: CgroupId) {
-        if let Some(name) = self.consumers.get_mut(consumer) {
+        if let Some(name) = self.living.get_mut(consumer) {
             name.cgroup = group;
         }
     }
 
     fn end(&mut self, consumer: ConsumerId) {
-        if let Some(name) = self.consumers.get_mut(&consumer)
-            && !std::mem::replace(&mut name.ended, true)
-        {
-            self.ended.push_back(consumer);
+        if let Some(name) = self.living.remove(&consumer) {
+            self.ended.insert(consumer, name);
+            self.just_ended.push(consumer);
         }
     }
 
     fn leave_program(&mut self, consumer: &ConsumerId) {
-        let process = (consumer.pid, consumer.start);
-        if let Some(program) = self.programs.get_mut(&process) {
-            program.consumers = program.consumers.saturating_sub(1);
-            if program.consumers == 0 {
-                self.programs.remove(&process);
+        if let Entry::Occupied(mut program) = self.programs.entry((consumer.pid, consumer.start)) {
+            program.get_mut().consumers = program.get().consumers.saturating_sub(1);
+            if program.get().consumers == 0 {
+                program.remove();
             }
         }
     }
@@ -289,10 +298,10 @@ mod tests {
             names.apply(&Lifecycle::Ended { consumer: consumer(pid) });
             names.apply(&Lifecycle::Exit { at: Timestamp(0), pid: Pid(pid), start: consumer(pid).start });
         }
-        assert!(names.has_ended(&consumer(30_000)));
+        assert!(names.living(&consumer(30_000)).is_none() && names.ended(&consumer(30_000)).is_some());
         assert_eq!(&**names.exe(&consumer(30_000)).unwrap(), "/bin/30000");
         assert!(names.consumer(&consumer(1)).is_none());
-        assert!(names.consumers.len() < 2 * REMEMBER_ENDED);
+        assert!(names.living.len() + names.ended.len() + names.ended_before.len() <= 2 * REMEMBER_ENDED + 1);
         assert!(names.programs.len() < 2 * REMEMBER_ENDED);
     }
 
@@ -304,11 +313,11 @@ mod tests {
         names.apply(&exec(7, "/bin/mover"));
         names.apply(&Lifecycle::Named { consumer: moved, parent: Pid(1), comm: Comm::new("m"), kernel_thread: false });
         names.apply(&Lifecycle::Ended { consumer: consumer(7) });
-        for pid in 1_000..10_000 {
+        for pid in 1_000..30_000 {
+            names.forget();
             names.apply(&named(pid, "x"));
             names.apply(&Lifecycle::Ended { consumer: consumer(pid) });
         }
-        names.forget();
         assert!(names.consumer(&consumer(7)).is_none());
         assert_eq!(&**names.exe(&moved).unwrap(), "/bin/mover");
     }
@@ -318,10 +327,10 @@ mod tests {
         let mut names = Names::default();
         let reused = ConsumerId { cgroup: CgroupId(40), pid: Pid(7), start: Nanoseconds::ZERO };
         names.name(reused, Pid(1), Comm::new("old"), false);
-        names.set_exe(Pid(7), Nanoseconds::ZERO, "/bin/old");
+        names.set_exe(Pid(7), Nanoseconds::ZERO, "/bin/old".into());
         names.apply(&Lifecycle::Ended { consumer: reused });
         names.name(reused, Pid(2), Comm::new("new"), false);
-        assert!(!names.has_ended(&reused));
+        assert!(names.living(&reused).is_some());
         assert_eq!(names.exe(&reused), None);
         assert_eq!(&*names.consumer(&reused).unwrap().comm_text, "new");
     }

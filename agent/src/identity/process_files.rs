@@ -91,15 +91,10 @@ impl ProcessFiles {
             let watched = match self.watched.entry(consumer) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(fresh) => {
-                    let name = names.consumer(&consumer);
-                    let done = name.is_some_and(|name| name.kernel_thread);
-                    // A process begins in its parent's group, and most live too short to be read.
-                    let inherited = name.and_then(|name| self.v1_group_of.get(&name.parent)).copied();
-                    if let Some(group) = inherited.filter(|_| consumer.cgroup == CgroupId::ROOT) {
-                        names.set_group(&consumer, group);
-                        self.v1_group_of.insert(consumer.pid, group);
+                    if self.v1 && consumer.cgroup == CgroupId::ROOT {
+                        inherit_v1_group(consumer, &mut self.v1_group_of, names);
                     }
-                    fresh.insert(Watched { since: window.from, cpu_time: Nanoseconds::ZERO, done })
+                    fresh.insert(Watched { since: window.from, cpu_time: Nanoseconds::ZERO, done: false })
                 }
             };
             if watched.done {
@@ -120,7 +115,9 @@ impl ProcessFiles {
         for event in events {
             if let Lifecycle::Ended { consumer } = event {
                 self.watched.remove(consumer);
-                self.v1_group_of.remove(&consumer.pid);
+                if self.v1 {
+                    self.v1_group_of.remove(&consumer.pid);
+                }
             }
         }
     }
@@ -161,7 +158,9 @@ impl ProcessFiles {
         // A path given to execve may be relative, or /proc/self/exe; the link says what was run in the end.
         if names.exe(&consumer).is_none_or(|known| !known.starts_with('/') || known.starts_with("/proc/")) {
             match fs::read_link(folder.join("exe")) {
-                Ok(target) => names.set_exe(consumer.pid, consumer.start, without_deleted(&target.to_string_lossy())),
+                Ok(target) => {
+                    names.set_exe(consumer.pid, consumer.start, without_deleted(&target.to_string_lossy()).into())
+                }
                 Err(error) => self.note_denied(&error, &folder),
             }
         }
@@ -197,6 +196,15 @@ impl ProcessFiles {
             names.set_group(&consumer, group);
             self.v1_group_of.insert(consumer.pid, group);
         }
+    }
+}
+
+/// A process begins in its parent's group, and most live too short to be read.
+fn inherit_v1_group(consumer: ConsumerId, group_of: &mut FxHashMap<Pid, CgroupId>, names: &mut Names) {
+    let parent = names.consumer(&consumer).map(|name| name.parent);
+    if let Some(&group) = parent.and_then(|parent| group_of.get(&parent)) {
+        names.set_group(&consumer, group);
+        group_of.insert(consumer.pid, group);
     }
 }
 

@@ -98,7 +98,7 @@ fn an_absolute_path_from_exec_is_kept_and_a_relative_one_resolved() {
     for (pid, given) in [(7, "/bin/sh"), (8, "./sh"), (9, "/proc/self/exe")] {
         machine.process(pid, "sh", "/usr/bin/dash", "0::/\n");
         machine.names.name(root_consumer(pid), Pid(1), Comm::new("sh"), false);
-        machine.names.set_exe(Pid(pid), STARTED, given);
+        machine.names.set_exe(Pid(pid), STARTED, given.into());
     }
     machine.run(&[root_consumer(7), root_consumer(8), root_consumer(9)], BUSY_ENOUGH);
     assert_eq!(

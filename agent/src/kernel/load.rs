@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aya::maps::{HashMap, Map, Queue, RingBuf};
+use aya::maps::{HashMap, Map, RingBuf, Stack};
 use aya::programs::{BtfTracePoint, ProgramError, RawTracePoint, TracePoint};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
@@ -14,6 +14,7 @@ use crate::activity::Topology;
 
 use super::btf_layout::{Layout, LayoutError};
 use super::events::EventRing;
+use super::freeing::{FREE_SLOTS, Freeing};
 use super::program_cost::ProgramCost;
 use super::shared_array::SharedArray;
 use super::shared_memory::{Arrays, SharedMemory};
@@ -60,7 +61,7 @@ impl Attachment {
 /// What to load.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// How many consumers are told apart, with the reserved slots. Rounded up to a multiple of eight.
+    /// How many consumers are told apart, with the reserved slots. Rounded up to a multiple of 512.
     pub slots: u32,
     /// The kernel's BTF; `/sys/kernel/btf/vmlinux` where not given.
     pub btf: Option<PathBuf>,
@@ -106,17 +107,22 @@ pub struct KernelSide {
     /// What this kernel refused and what that costs, one sentence each; empty where everything works. It was logged too.
     pub shortcomings: Vec<String>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
-    _programs: Ebpf,
 }
 
 impl KernelSide {
     /// Loads and attaches the programs for a machine with these CPUs.
     pub fn load(topology: &Arc<Topology>, options: &LoadOptions) -> Result<Self, LoadError> {
         raise_memlock_limit();
+        let loaded = Self::load_with_btf(topology, options);
+        give_back_memory();
+        loaded
+    }
+
+    fn load_with_btf(topology: &Arc<Topology>, options: &LoadOptions) -> Result<Self, LoadError> {
         let btf_path = options.btf.clone().unwrap_or_else(|| PathBuf::from("/sys/kernel/btf/vmlinux"));
         let layout = Layout::read_from(&btf_path);
         let btf = Btf::parse_file(&btf_path, Endianness::default()).ok();
-        let slots = options.slots.next_multiple_of(8);
+        let slots = options.slots.next_multiple_of(8 * agent_ebpf::MARK_GROUP);
         let mut programs = load_object(topology, options, slots, layout.as_ref().ok(), btf.as_ref())?;
         fill_free_slots(&mut programs, slots)?;
         let arrays = Arrays::map(&programs, topology, slots)?;
@@ -132,19 +138,18 @@ impl KernelSide {
         for shortcoming in &shortcomings {
             warn!("{shortcoming}");
         }
+        let frees_at_once = load_raw(&mut programs, FREE_SLOTS).is_ok();
         // Only now: the programs find their maps by descriptors that close with the maps taken here.
-        let memory = SharedMemory::new(
-            arrays,
-            HashMap::try_from(take(&mut programs, "CONSUMERS")?).map_err(object_error)?,
-            Queue::try_from(take(&mut programs, "FREE")?).map_err(object_error)?,
-            Arc::clone(topology),
-        );
+        let consumers = HashMap::try_from(take(&mut programs, "CONSUMERS")?).map_err(object_error)?;
+        let free = Stack::try_from(take(&mut programs, "FREE")?).map_err(object_error)?;
         let ring = RingBuf::try_from(take(&mut programs, "EVENTS")?).map_err(object_error)?;
         info!(attachment = attachment.label(), slots, shards = topology.shards(), "watching context switches");
         let cost = ProgramCost::of(programs.program(attachment.program()));
         let logger = (options.log_level > 0).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
-        let events = EventRing::new(ring);
-        Ok(Self { memory, events, cost, attachment, shortcomings, logger, _programs: programs })
+        let returned = map_array(&programs, "RETURNED", agent_ebpf::RETURNED_AT_ONCE as usize)?;
+        let freeing = Freeing::new(programs, frees_at_once.then_some(returned), consumers, free);
+        let memory = SharedMemory::new(arrays, freeing, Arc::clone(topology));
+        Ok(Self { memory, events: EventRing::new(ring), cost, attachment, shortcomings, logger })
     }
 
     /// Passes the programs' diagnostics on to the log.
@@ -160,6 +165,15 @@ fn raise_memlock_limit() {
     let unlimited = Rlimit { current: None, maximum: None };
     if let Err(error) = rustix::process::setrlimit(Resource::Memlock, unlimited) {
         tracing::debug!("RLIMIT_MEMLOCK stays as it is ({error}); that matters before kernel 5.11 only");
+    }
+}
+
+/// The kernel's BTF takes some 30 MiB while it is read; the allocator would keep them for ever.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: a call without pointers, which any thread may make at any time (malloc_trim(3)).
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
@@ -186,10 +200,14 @@ fn load_object(
         .map_max_entries("CPUS", cpus)
         .map_max_entries("CELLS", slots * shards)
         .map_max_entries("MARKS", slots * shards / 8)
+        .map_max_entries("MARK_GROUPS", slots * shards / agent_ebpf::MARK_GROUP / 8)
         .map_max_entries("INFO", slots)
         .map_max_entries("CONSUMERS", slots)
         .map_max_entries("FREE", slots)
         .map_max_entries("EVENTS", RING_BYTES);
+    if options.log_level == 0 {
+        loader.map_max_entries("AYA_LOGS", rustix::param::page_size() as u32);
+    }
     for (name, offset) in layout.into_iter().flat_map(Layout::offsets) {
         loader.override_global(name, offset, true);
     }
@@ -215,8 +233,8 @@ fn take(programs: &mut Ebpf, name: &str) -> Result<Map, LoadError> {
 
 fn fill_free_slots(programs: &mut Ebpf, slots: u32) -> Result<(), LoadError> {
     let free = programs.map_mut("FREE").ok_or_else(|| no_map("FREE"))?;
-    let mut free: Queue<_, u32> = Queue::try_from(free).map_err(object_error)?;
-    for slot in agent_ebpf::FIRST_SLOT..slots {
+    let mut free: Stack<_, u32> = Stack::try_from(free).map_err(object_error)?;
+    for slot in (agent_ebpf::FIRST_SLOT..slots).rev() {
         free.push(slot, 0).map_err(object_error)?;
     }
     Ok(())
@@ -235,6 +253,7 @@ impl Arrays {
             cpus: map_array(programs, "CPUS", cpus)?,
             cells: map_array(programs, "CELLS", cells)?,
             marks: map_array(programs, "MARKS", cells)?,
+            mark_groups: map_array(programs, "MARK_GROUPS", cells / agent_ebpf::MARK_GROUP as usize)?,
             info: map_array(programs, "INFO", slots as usize)?,
         };
         for place in topology.cpus() {
@@ -265,10 +284,14 @@ fn attach_lifecycle(programs: &mut Ebpf, layout_known: bool) -> Result<(), Progr
 }
 
 fn attach_raw(programs: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), ProgramError> {
+    load_raw(programs, program)?.attach(tracepoint).map(drop)
+}
+
+fn load_raw<'a>(programs: &'a mut Ebpf, program: &str) -> Result<&'a mut RawTracePoint, ProgramError> {
     let program: &mut RawTracePoint =
         programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
     program.load()?;
-    program.attach(tracepoint).map(drop)
+    Ok(program)
 }
 
 /// The first way to attach that works, and why those before it do not.

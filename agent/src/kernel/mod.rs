@@ -4,6 +4,7 @@
 
 mod btf_layout;
 mod events;
+mod freeing;
 mod load;
 pub mod perf_event;
 mod program_cost;
@@ -12,7 +13,7 @@ mod shared_memory;
 mod visit_cpus;
 
 pub use btf_layout::{Layout, LayoutError};
-pub use events::{EventRing, decode_event};
+pub use events::{EventRing, RecentPaths, decode_event};
 pub use load::{Attachment, KernelSide, LoadError, LoadOptions};
 pub use program_cost::{ProgramCost, RunTime};
 pub use shared_memory::{KernelCounts, SharedMemory};

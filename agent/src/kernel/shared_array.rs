@@ -37,6 +37,8 @@ unsafe impl<T: Plain> Send for SharedArray<T> {}
 impl<T: Plain> SharedArray<T> {
     /// Maps `elements` values of the map behind `fd`. The map's own element size must be that of `T`, or `T` one byte.
     pub(super) fn map(fd: impl AsFd, elements: usize) -> std::io::Result<Self> {
+        // The kernel lays elements out in steps of eight bytes (kernel/bpf/arraymap.c).
+        const { assert!(size_of::<T>() == 1 || size_of::<T>().is_multiple_of(8)) };
         let bytes = (elements * size_of::<T>()).next_multiple_of(rustix::param::page_size());
         // SAFETY: a fresh shared mapping at an address of the kernel's choice touches no memory of ours.
         let start =

@@ -4,15 +4,14 @@ use std::ptr::{read_volatile, write_volatile};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use agent_ebpf::{ConsumerKey, CpuState, SLOT_IDLE, SLOT_UNKNOWN, SlotInfo};
-use aya::maps::{HashMap, MapData, Queue};
+use agent_ebpf::{CpuState, MARK_GROUP, SLOT_IDLE, SLOT_UNKNOWN, SlotInfo};
 
 use crate::activity::{CgroupId, Comm, ConsumerId, Occupant, Pid};
-use crate::activity::{CpuReading, ShardId, SlotMemory, SlotOwner, Topology};
+use crate::activity::{CpuReading, ShardId, Shards, SlotMemory, SlotOwner, Topology};
 use crate::clock::Timestamp;
-use crate::notice::Notice;
 use crate::units::Nanoseconds;
 
+use super::freeing::Freeing;
 use super::shared_array::SharedArray;
 
 /// How often a CPU's state is read anew because a switch came in between. A switch takes about 100 ns.
@@ -23,6 +22,7 @@ pub(super) struct Arrays {
     pub(super) cpus: SharedArray<CpuState>,
     pub(super) cells: SharedArray<u64>,
     pub(super) marks: SharedArray<u8>,
+    pub(super) mark_groups: SharedArray<u8>,
     pub(super) info: SharedArray<SlotInfo>,
 }
 
@@ -37,28 +37,28 @@ impl Arrays {
 /// What is read at the end of every window, and how slots are given back.
 pub struct SharedMemory {
     arrays: Arrays,
-    consumers: HashMap<MapData, Key, u32>,
-    free: Queue<MapData, u32>,
+    freeing: Freeing,
     topology: Arc<Topology>,
-    release_failed: Notice,
 }
 
-/// [`ConsumerKey`] as a map key of aya's.
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Key(pub(super) ConsumerKey);
-
-// SAFETY: three integers and a padding that is always zero.
-unsafe impl aya::Pod for Key {}
-
 impl SharedMemory {
-    pub(super) fn new(
-        arrays: Arrays,
-        consumers: HashMap<MapData, Key, u32>,
-        free: Queue<MapData, u32>,
-        topology: Arc<Topology>,
-    ) -> Self {
-        Self { arrays, consumers, free, topology, release_failed: Notice::new("slot_not_freed") }
+    pub(super) fn new(arrays: Arrays, freeing: Freeing, topology: Arc<Topology>) -> Self {
+        Self { arrays, freeing, topology }
+    }
+
+    /// Takes the marks of one group, which is its shard's `group_of_shard`th.
+    fn take_group(&self, group: usize, group_of_shard: usize, marked: &mut Vec<u32>) {
+        let Arrays { marks, mark_groups, .. } = &self.arrays;
+        // Before its marks: one that is set from now on sets the group's again.
+        mark_groups.set(group, 0);
+        fence(Ordering::SeqCst);
+        let (start, size) = (group * MARK_GROUP as usize, MARK_GROUP as usize);
+        for eight in (0..size).step_by(8).filter(|eight| marks.word(start + eight) != 0) {
+            for place in (eight..eight + 8).filter(|place| marks.get(start + place) != 0) {
+                marks.set(start + place, 0);
+                marked.push((group_of_shard * size + place) as u32);
+            }
+        }
     }
 
     fn cell_index(&self, shard: ShardId, slot: u32) -> usize {
@@ -136,17 +136,15 @@ impl SlotMemory for SharedMemory {
         reading
     }
 
-    fn take_marks(&self, shard: ShardId, marked: &mut Vec<u32>) {
-        let start = usize::from(shard.0) * self.slots();
-        for group in (0..self.slots()).step_by(8) {
-            if self.arrays.marks.word(start + group) == 0 {
+    fn take_marks(&self, shard: ShardId, thorough: bool, marked: &mut Vec<u32>) {
+        let groups_of_shard = self.slots() / MARK_GROUP as usize;
+        let first = usize::from(shard.0) * groups_of_shard;
+        for eight in (first..first + groups_of_shard).step_by(8) {
+            if self.arrays.mark_groups.word(eight) == 0 && !thorough {
                 continue;
             }
-            for slot in group..group + 8 {
-                if self.arrays.marks.get(start + slot) != 0 {
-                    self.arrays.marks.set(start + slot, 0);
-                    marked.push(slot as u32);
-                }
+            for group in (eight..eight + 8).filter(|&group| thorough || self.arrays.mark_groups.get(group) != 0) {
+                self.take_group(group, group - first, marked);
             }
         }
     }
@@ -181,23 +179,15 @@ impl SlotMemory for SharedMemory {
         })
     }
 
-    fn release(&mut self, slot: u32) {
-        let key = self.arrays.info.get(slot as usize).key;
-        let removed = self.consumers.remove(&Key(key));
-        let info = self.arrays.info.element(slot as usize);
-        // SAFETY: `info` lies in the mapping; the flags are what says that the rest is valid.
-        unsafe { write_volatile(&raw mut (*info).flags, 0) };
-        for shard in 0..self.topology.shards() {
-            let index = self.cell_index(ShardId(shard as u16), slot);
-            self.arrays.cells.set(index, 0);
-            self.arrays.marks.set(index, 0);
+    fn release(&mut self, slots: &[(u32, Shards)]) {
+        for &(slot, shards) in slots {
+            for shard in shards.among(self.topology.shards()) {
+                let index = self.cell_index(shard, slot);
+                self.arrays.cells.set(index, 0);
+                self.arrays.marks.set(index, 0);
+            }
         }
         fence(Ordering::SeqCst);
-        if let Err(error) = removed.and_then(|()| self.free.push(slot, 0)) {
-            self.release_failed.warn(format_args!(
-                "slot {slot} of process {} could not be freed ({error}); it stays out of use until the agent restarts",
-                key.tgid
-            ));
-        }
+        self.freeing.free(slots, &self.arrays);
     }
 }

@@ -93,7 +93,9 @@ impl Ledger {
 
     fn record_consumer(&mut self, consumer: ConsumerId, cpu_time: Nanoseconds, names: &Names) {
         let moment = self.moment();
-        let name = names.consumer(&consumer);
+        let living = names.living(&consumer);
+        let name = living.or_else(|| names.ended(&consumer));
+        let ended = living.is_none() && name.is_some();
         let cgroup = name.map_or(consumer.cgroup, |name| name.cgroup);
         let comm = name.map(|name| name.comm);
 
@@ -113,7 +115,6 @@ impl Ledger {
         if name.is_none() {
             self.commands.record_other(cpu_time);
         }
-        let ended = names.has_ended(&consumer);
         let recorded = self.processes.record(consumer, cpu_time, !ended, moment, Process::default);
         if recorded.fresh && ended {
             self.ended_before.push(consumer);

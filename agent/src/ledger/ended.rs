@@ -44,6 +44,10 @@ impl EndedLines {
     }
 }
 
+/// An ended line gives way to another that has used more by one part in this many: among many that are alike nothing
+/// is gained by letting each push out the one before.
+const MARGIN: u64 = 4;
+
 impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
     /// Ends a line; whether it stays visible for now. At most so many ended lines stay, those that used most.
     pub(super) fn end(&mut self, line: LineRef, moment: Moment, periods: &[Period]) -> bool {
@@ -58,7 +62,7 @@ impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
         }
         if self.ended.len() >= self.limits.ended {
             match self.ended.least() {
-                Some((least, index)) if least < rank => {
+                Some((least, index)) if least + Nanoseconds(least.0 / MARGIN) < rank => {
                     self.fold(LineRef { index, version: self.slots[index as usize].version }, periods);
                 }
                 _ => {

@@ -1,5 +1,7 @@
 //! What one line has used: CPU time, energy by zone, and how much of it lately.
 
+use smallvec::SmallVec;
+
 use crate::units::{Microjoules, Nanoseconds};
 
 /// Numbers a zone's power periods: stretches of measured time of about a second.
@@ -58,7 +60,8 @@ pub(crate) struct ZoneUse {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) cpu_time: Nanoseconds,
-    zones: Vec<ZoneUse>,
+    /// One zone needs no memory elsewhere, which would be in no cache.
+    zones: SmallVec<[ZoneUse; 1]>,
 }
 
 impl Usage {

@@ -20,7 +20,6 @@ pub(super) enum ActivitySide {
 pub(super) struct Counting {
     side: KernelSide,
     tracker: Tracker,
-    events: Vec<Lifecycle>,
     unnoticed_ends: UnnoticedEnds,
 }
 
@@ -41,29 +40,24 @@ impl ActivitySide {
         let side = KernelSide::load(topology, options)?;
         visit_every_cpu(topology);
         let tracker = Tracker::new(Arc::clone(topology), &side.memory, Timestamp::now());
-        Ok(Self::Kernel(Box::new(Counting {
-            side,
-            tracker,
-            events: Vec::new(),
-            unnoticed_ends: UnnoticedEnds::new(procfs),
-        })))
+        Ok(Self::Kernel(Box::new(Counting { side, tracker, unnoticed_ends: UnnoticedEnds::new(procfs) })))
     }
 
     pub(super) fn blind(topology: &Arc<Topology>) -> Self {
         Self::Blind { topology: Arc::clone(topology), from: Timestamp::now() }
     }
 
-    /// Empties the ring, which long windows would let overflow.
-    pub(super) fn drain_events(&mut self) {
+    /// Empties the ring into `events`; long windows would let it overflow.
+    pub(super) fn drain_events(&mut self, events: &mut Vec<Lifecycle>) {
         if let Self::Kernel(counting) = self {
-            counting.side.events.drain(&mut counting.events);
+            counting.side.events.drain(events);
         }
     }
 
-    /// Ends the running window at `now`.
-    pub(super) fn close_window(&mut self, now: Timestamp) -> (ActivityWindow, Vec<Lifecycle>) {
+    /// Ends the running window at `now`. `events` holds what was drained since the last one ended, and is completed.
+    pub(super) fn close_window(&mut self, now: Timestamp, events: &mut Vec<Lifecycle>) -> ActivityWindow {
         match self {
-            Self::Kernel(counting) => counting.close_window(now),
+            Self::Kernel(counting) => counting.close_window(now, events),
             Self::Blind { topology, from } => {
                 let window = ActivityWindow {
                     from: *from,
@@ -73,7 +67,7 @@ impl ActivitySide {
                     ..ActivityWindow::default()
                 };
                 *from = now;
-                (window, Vec::new())
+                window
             }
         }
     }
@@ -100,13 +94,12 @@ impl ActivitySide {
 }
 
 impl Counting {
-    fn close_window(&mut self, now: Timestamp) -> (ActivityWindow, Vec<Lifecycle>) {
+    fn close_window(&mut self, now: Timestamp, events: &mut Vec<Lifecycle>) -> ActivityWindow {
         // Before the counters are read: whoever is told to have ended has been seen to run.
-        self.side.events.drain(&mut self.events);
-        let mut events = std::mem::take(&mut self.events);
-        let window = self.tracker.close_window(now, &mut self.side.memory, &mut events);
+        self.side.events.drain(events);
+        let window = self.tracker.close_window(now, &mut self.side.memory, events);
         self.unnoticed_ends.look(now, self.side.memory.counts().lost_events, &mut self.tracker);
         self.side.flush_diagnostics();
-        (window, events)
+        window
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::activity::Topology;
+use crate::activity::{Lifecycle, Topology};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Config, Policy};
@@ -27,6 +27,7 @@ pub(super) struct Engine {
     ledger: Ledger,
     context: Context,
     health: Health,
+    events: Vec<Lifecycle>,
     readings: Vec<Reading>,
     energy: Vec<EnergyWindow>,
     picture: Option<Arc<Snapshot>>,
@@ -50,6 +51,7 @@ impl Engine {
             identity: Identity::open(roots),
             ledger: Ledger::new(&config.ledger),
             context: Context { node, anchor: WallAnchor::take() },
+            events: Vec::new(),
             readings: Vec::new(),
             energy: Vec::new(),
             picture: None,
@@ -65,15 +67,15 @@ impl Engine {
 
     /// Empties the kernel's event ring, for windows longer than it can hold.
     pub(super) fn drain_events(&mut self) {
-        self.activity.drain_events();
+        self.activity.drain_events(&mut self.events);
     }
 
     /// Ends the running window at `now` and books it. `missed` window ends went by unused.
     pub(super) fn close_window(&mut self, now: Timestamp, missed: u64) -> Generation {
         self.sources.sample(now, &mut self.readings);
-        let (window, mut events) = self.activity.close_window(now);
+        let window = self.activity.close_window(now, &mut self.events);
         self.sources.estimate(&window, &mut self.readings);
-        self.identity.observe(&window, &mut events);
+        self.identity.observe(&window, &mut self.events);
         let names = self.identity.names();
         self.ledger.record(&window, names);
         for reading in self.readings.drain(..) {
@@ -85,7 +87,8 @@ impl Engine {
         for energy in self.energy.drain(..) {
             self.ledger.charge(&attribute(&energy, self.policy), names);
         }
-        self.ledger.retire(&events, names);
+        self.ledger.retire(&self.events, names);
+        self.events.clear();
         self.ledger.close_window(now);
         self.picture = None;
         self.health.window_closed(now, length, missed, &self.activity);

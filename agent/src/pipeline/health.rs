@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use metrics::{counter, gauge};
+use metrics::{Counter, counter, gauge};
 use procfs::{FromBufReadSI as _, KernelStats};
 
 use crate::activity::Topology;
@@ -19,6 +19,8 @@ static NO_SLOTS: Notice = Notice::new("slots_exhausted");
 /// Keeps the pipeline's own metrics up to date.
 pub(super) struct Health {
     stat: PathBuf,
+    windows: Counter,
+    missed: Counter,
     cpus: usize,
     next: Timestamp,
     longest_close: Nanoseconds,
@@ -39,6 +41,8 @@ impl Health {
         gauge!(telemetry::KERNEL_ATTACHMENT.name, "attachment" => attachment).set(1.0);
         Self {
             stat: roots.procfs.join("stat"),
+            windows: counter!(telemetry::WINDOWS.name),
+            missed: counter!(telemetry::WINDOWS_MISSED.name),
             cpus: topology.cpus().len(),
             next: Timestamp::default(),
             longest_close: Nanoseconds::ZERO,
@@ -49,8 +53,8 @@ impl Health {
 
     /// A window was closed that ended at `end` and was `length` long.
     pub(super) fn window_closed(&mut self, end: Timestamp, length: Nanoseconds, missed: u64, activity: &ActivitySide) {
-        counter!(telemetry::WINDOWS.name).increment(1);
-        counter!(telemetry::WINDOWS_MISSED.name).increment(missed);
+        self.windows.increment(1);
+        self.missed.increment(missed);
         self.longest_close = self.longest_close.max(Timestamp::now().since(end));
         if end < self.next {
             return;

@@ -1,7 +1,7 @@
 //! What the kernel tells in binary: its types, and the events of the agent's own programs.
 
 use prony::identity::Names;
-use prony::kernel::{Layout, LayoutError, decode_event};
+use prony::kernel::{Layout, LayoutError, RecentPaths, decode_event};
 
 use super::bytes::Bytes;
 
@@ -17,11 +17,11 @@ pub(super) fn btf_layout(data: &[u8]) {
 
 /// Entries of the ring, each behind its length.
 pub(super) fn kernel_events(data: &[u8]) {
-    let mut names = Names::default();
+    let (mut names, mut paths) = (Names::default(), RecentPaths::default());
     let mut bytes = Bytes::new(data);
     while !bytes.is_empty() {
         let length = bytes.u16();
-        if let Some(event) = decode_event(bytes.chunk(usize::from(length))) {
+        if let Some(event) = decode_event(bytes.chunk(usize::from(length)), &mut paths) {
             names.forget();
             names.apply(&event);
         }

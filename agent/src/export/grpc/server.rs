@@ -30,6 +30,8 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(1);
 /// Windows that stay away for this long make the service unhealthy.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
+/// How often it is looked whether windows close: far more rarely than they do, since every look wakes a thread.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 const LISTENER: Listener = Listener { purpose: "gRPC", flag: "--grpc-listen", key: "grpc.listen" };
 
@@ -109,7 +111,7 @@ async fn report_health(reporter: HealthReporter, mut snapshots: SnapshotHandle, 
     let patience = STALLED_AFTER.max(window * 3);
     let mut status = ServingStatus::NotServing;
     loop {
-        let now = match tokio::time::timeout(patience, snapshots.window_closed()).await {
+        let now = match tokio::time::timeout(patience.saturating_sub(LOOK_EVERY), snapshots.window_closed()).await {
             Ok(Ok(_)) => ServingStatus::Serving,
             Ok(Err(_)) => return set_health(&reporter, ServingStatus::NotServing).await,
             Err(_) => ServingStatus::NotServing,
@@ -117,6 +119,9 @@ async fn report_health(reporter: HealthReporter, mut snapshots: SnapshotHandle, 
         if now != status {
             set_health(&reporter, now).await;
             status = now;
+        }
+        if status == ServingStatus::Serving {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }

@@ -139,8 +139,13 @@ fn push_label(out: &mut String, name: &str, value: &str) {
 /// Escapes a label's value. Both formats know these three escapes and no other, and allow every character but NUL,
 /// which Prometheus takes for the end of its input and which is replaced (no name that the kernel gives has one).
 fn push_escaped(out: &mut String, value: &str) {
+    let is_special = |byte: u8| matches!(byte, b'\\' | b'"' | b'\n' | 0);
+    // Without a way out in between this looks at many bytes at once, and hardly any value has one.
+    if !value.bytes().fold(false, |found, byte| found | is_special(byte)) {
+        return out.push_str(value);
+    }
     let mut rest = value;
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n' | 0)) {
+    while let Some(at) = rest.bytes().position(is_special) {
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         out.push_str(match special.as_bytes()[0] {

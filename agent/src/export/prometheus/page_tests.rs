@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use proptest::prelude::*;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::family::described_as;
 use super::negotiation::Format;
@@ -261,24 +260,6 @@ fn a_containers_energy_does_not_fall_when_one_of_its_cgroups_loses_its_line() {
 fn a_crowded_node_is_rendered_whole() {
     let page = page(&sample_books::crowded(500), Format::OpenMetrics);
     assert_eq!(page.samples("kepler_process_cpu_joules_total").len(), 500 * 4);
-}
-
-/// How long a page of 10,000 processes in four zones takes:
-/// `cargo test --release -p prony --lib crowded_node_takes -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement, to be read by a person"]
-fn how_long_a_crowded_node_takes() {
-    let books = sample_books::crowded(10_000);
-    let (mut containers, mut capacity) = (Containers::default(), 0);
-    for format in FORMATS.into_iter().cycle().take(6) {
-        let (began, began_cpu) = (std::time::Instant::now(), clock_gettime(ClockId::ThreadCPUTime));
-        let containers = containers.update(&books, |_, _| true);
-        let page = render(&books, &around(&containers), format, capacity);
-        let cpu = clock_gettime(ClockId::ThreadCPUTime) - began_cpu;
-        let cpu = std::time::Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32);
-        eprintln!("{format:?}: {} bytes in {:?}, of which {cpu:?} on a CPU", page.len(), began.elapsed());
-        capacity = page.len();
-    }
 }
 
 proptest! {

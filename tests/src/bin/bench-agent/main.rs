@@ -36,13 +36,17 @@ fn main() -> Result<ExitCode> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let known = |name: &String| PARTS.iter().any(|(part, _)| part == name);
     ensure!(wanted.iter().all(known), "usage: bench-agent [idle|crowd|fast|storm|scrape]...; all where none is named");
-    let mut rows = Vec::new();
+    table::begin();
+    let mut over = false;
     for (name, part) in PARTS {
         if wanted.is_empty() || wanted.iter().any(|part| part == name) {
             eprintln!("measuring: {name}");
-            rows.extend(part()?);
+            // As they come: all of them take a quarter of an hour.
+            for row in part()? {
+                println!("{row}");
+                over |= row.is_over();
+            }
         }
     }
-    table::print(&rows);
-    Ok(if rows.iter().any(Row::is_over) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if over { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -12,6 +12,8 @@ use crate::measure::{Measured, median};
 use crate::table::Row;
 
 const PROCESSES: usize = 10_000;
+/// Some of the lines may be taken by other processes of the machine that have ended and are not exported again.
+const ENOUGH: usize = 9_900;
 const SCRAPES: usize = 30;
 /// After this the processes end by themselves, whatever becomes of the benchmark.
 const BOUND_SECONDS: &str = "300";
@@ -27,11 +29,11 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
         let samples = measured.agent.samples()?;
         Ok(samples.matching("kepler_process_cpu_seconds_total", &[]).count())
     };
-    wait_until(START_LIMIT, || {
+    let shown = wait_until(START_LIMIT, || {
         thread::sleep(Duration::from_secs(1));
-        count().is_ok_and(|count| count >= PROCESSES).then_some(())
-    })
-    .with_context(|| format!("fewer than {PROCESSES} consumers after {} s", START_LIMIT.as_secs()))?;
+        count().ok().filter(|&count| count >= ENOUGH)
+    });
+    let shown = shown.with_context(|| format!("fewer than {ENOUGH} consumers after {} s", START_LIMIT.as_secs()))?;
 
     let mut took = Vec::new();
     let mut rendered = Vec::new();
@@ -53,7 +55,7 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     let middle = median(&mut took);
     let all = format!("{:.1} to {:.1}; {bytes} bytes", took[0], took[SCRAPES - 1]);
     Ok(vec![
-        Row::new(format!("a scrape of {PROCESSES} processes"), middle, "ms").at_most(50.0).remark(all),
+        Row::new(format!("a scrape of {shown} processes"), middle, "ms").at_most(50.0).remark(all),
         Row::new("of which writing the page", median(&mut rendered), "ms"),
         Row::new("windows missed while scraped", missed()? - missed_before, "windows").at_most(0.0),
         Row::new("longest time from a window's end to its being booked, within a second", median(&mut closed), "ms"),

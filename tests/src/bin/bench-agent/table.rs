@@ -1,5 +1,7 @@
 //! Figures beside their limits.
 
+use std::fmt;
+
 /// One figure.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -34,14 +36,17 @@ impl Row {
     }
 }
 
-/// Prints all of them.
-pub(crate) fn print(rows: &[Row]) {
+/// Begins the table.
+pub(crate) fn begin() {
     println!("| agent | measured | limit | |");
     println!("|---|---:|---:|---|");
-    for row in rows {
-        let Row { what, measured, unit, limit, remark } = row;
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, measured, unit, limit, remark } = self;
         let limit = limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit} {unit}"));
-        let over = if row.is_over() { "**over**; " } else { "" };
-        println!("| {what} | {measured:.3} {unit} | {limit} | {over}{remark} |");
+        let over = if self.is_over() { "**over**; " } else { "" };
+        write!(out, "| {what} | {measured:.3} {unit} | {limit} | {over}{remark} |")
     }
 }
