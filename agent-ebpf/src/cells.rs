@@ -18,7 +18,7 @@ pub const FLAG_USED: u32 = 1;
 pub const FLAG_KERNEL_THREAD: u32 = 2;
 
 /// How many slots share one mark of their own, so that the agent looks only where there are marks.
-pub const MARK_GROUP: u32 = 64;
+pub const MARK_GROUP: u32 = 32;
 
 /// How many slots the agent gives back in one call at most.
 pub const RETURNED_AT_ONCE: u32 = 256;

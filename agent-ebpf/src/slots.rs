@@ -68,7 +68,7 @@ pub(crate) fn free_returned(count: u32) -> i32 {
         unsafe {
             let key = (*info).key;
             // It is there: only the agent removes consumers.
-            let _ = CONSUMERS.remove(&key);
+            let _ = CONSUMERS.remove(key);
             write_volatile(&raw mut (*info).flags, 0);
         }
     }

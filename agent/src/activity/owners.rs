@@ -83,13 +83,11 @@ impl Owners {
         self.used -= 1;
         if let Entry::Occupied(mut newest) = self.newest_of.entry((owner.consumer.pid, owner.consumer.start)) {
             if *newest.get() == slot {
-                match owner.older {
-                    Some(older) => *newest.get_mut() = older,
-                    None => {
-                        newest.remove();
-                        return Some((owner, true));
-                    }
-                }
+                let Some(older) = owner.older else {
+                    newest.remove();
+                    return Some((owner, true));
+                };
+                *newest.get_mut() = older;
             } else {
                 let newest = *newest.get();
                 self.unlink(newest, slot, owner.older);

@@ -159,7 +159,7 @@ impl ProcessFiles {
         if names.exe(&consumer).is_none_or(|known| !known.starts_with('/') || known.starts_with("/proc/")) {
             match fs::read_link(folder.join("exe")) {
                 Ok(target) => {
-                    names.set_exe(consumer.pid, consumer.start, without_deleted(&target.to_string_lossy()).into())
+                    names.set_exe(consumer.pid, consumer.start, without_deleted(&target.to_string_lossy()).into());
                 }
                 Err(error) => self.note_denied(&error, &folder),
             }

@@ -61,7 +61,7 @@ impl Attachment {
 /// What to load.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// How many consumers are told apart, with the reserved slots. Rounded up to a multiple of 512.
+    /// How many consumers are told apart, with the reserved slots. Rounded up to a multiple of 256.
     pub slots: u32,
     /// The kernel's BTF; `/sys/kernel/btf/vmlinux` where not given.
     pub btf: Option<PathBuf>,
