@@ -1,9 +1,10 @@
 //! Names kept up to date from events and files together.
 
 use crate::activity::{ActivityWindow, CgroupId, ConsumerId, Lifecycle};
+use crate::clock::Timestamp;
 use crate::host::HostRoots;
 
-use super::{CgroupPaths, Names, ProcessFiles};
+use super::{CgroupPaths, MetadataNews, Names, ProcessFiles, Workloads};
 
 /// Names, and the files that they are completed from.
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub struct Identity {
     names: Names,
     paths: CgroupPaths,
     files: ProcessFiles,
+    workloads: Workloads,
 }
 
 impl Identity {
@@ -20,12 +22,22 @@ impl Identity {
         let mut names = Names::default();
         let paths = CgroupPaths::open(roots);
         paths.walk_all(|id, path| names.set_cgroup_path(id, path));
-        Self { names, paths, files: ProcessFiles::open(roots) }
+        Self { names, paths, files: ProcessFiles::open(roots), workloads: Workloads::default() }
     }
 
     /// What is known.
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// Takes in what a source of metadata told at `at`.
+    pub fn metadata(&mut self, at: Timestamp, news: Vec<MetadataNews>) {
+        self.workloads.apply(at, news);
+    }
+
+    /// Which functions there are, and what runs them.
+    pub fn workloads(&self) -> &Workloads {
+        &self.workloads
     }
 
     /// Takes in a window and the events that came with it. To be called before the window is recorded in the ledger.

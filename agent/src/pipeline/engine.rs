@@ -8,7 +8,7 @@ use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Config, Policy};
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::host::HostRoots;
-use crate::identity::{Identity, NodeFacts};
+use crate::identity::{Identity, MetadataNews, NodeFacts};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
 use crate::source::Reading;
@@ -63,6 +63,11 @@ impl Engine {
         for reading in readings {
             self.fusion.reading(reading);
         }
+    }
+
+    /// Takes in what was heard of pods and containers at `at`.
+    pub(super) fn metadata(&mut self, at: Timestamp, news: Vec<MetadataNews>) {
+        self.identity.metadata(at, news);
     }
 
     /// Empties the kernel's event ring, for windows longer than it can hold.

@@ -1,6 +1,8 @@
 //! What the other threads tell the pipeline.
 
+use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::identity::MetadataNews;
 use crate::snapshot::Request;
 use crate::source::Reading;
 
@@ -9,6 +11,8 @@ use crate::source::Reading;
 pub(super) enum Message {
     /// A source that runs on its own has measured something.
     Readings(Vec<Reading>),
+    /// A source of metadata tells of pods and containers; when it was heard.
+    Metadata(Timestamp, Vec<MetadataNews>),
     /// An exporter wants a picture.
     Snapshot(Request),
     /// The configuration was loaded anew.

@@ -33,6 +33,7 @@ pub(super) fn run(
         let pause = schedule.due().since(now).min(DRAIN_EVERY);
         match messages.recv_timeout(pause.into()) {
             Ok(Message::Readings(readings)) => engine.readings(readings),
+            Ok(Message::Metadata(at, news)) => engine.metadata(at, news),
             Ok(Message::Snapshot(request)) => engine.answer(request),
             Ok(Message::Reload(config)) => {
                 engine.reload(&config);
