@@ -99,6 +99,13 @@ pub fn free_slots(context: RawTracePointContext) -> i32 {
     slots::free_returned(context.arg(0))
 }
 
+/// Not attached to anything: the agent runs it on a CPU whose slice has been open for long (`BPF_PROG_TEST_RUN` on a CPU,
+/// kernel 5.10), since a switch that was not reported would stay unnoticed until the next. Returns whether there was one.
+#[raw_tracepoint]
+pub fn check_occupant(_context: RawTracePointContext) -> i32 {
+    i32::from(switch::check_occupant().is_some())
+}
+
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -6,14 +6,15 @@ use agent_ebpf::{
     CACHE_ENTRIES, CacheEntry, ConsumerKey, CpuState, FLAG_KERNEL_THREAD, SLOT_IDLE, SLOT_OVERFLOW, SLOT_UNKNOWN,
 };
 use aya_ebpf::helpers::{
-    bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_cgroup_id, generated::bpf_ktime_get_ns,
+    bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_cgroup_id,
+    generated::bpf_get_current_task, generated::bpf_ktime_get_ns,
 };
 use aya_ebpf::programs::TracePointContext;
 
 use crate::account::{Switch, mark, switch, this_cpu};
 use crate::layout::{PF_KTHREAD, SWITCH_NEXT_PID};
 use crate::slots::{find, hand_out};
-use crate::task::{Reader, Task};
+use crate::task::{Probing, Reader, Task};
 
 /// With both tasks at hand (`tp_btf`, `raw_tp`): the slot of the one that comes is found now and published, so that the
 /// agent knows who runs even while nobody switches, and the leaving task's slot is known from the switch before.
@@ -37,6 +38,21 @@ pub(crate) unsafe fn with_tasks<R: Reader>(leaving: *const u8, next: *const u8) 
         switch(state, &switch_now);
     }
     Some(())
+}
+
+/// Makes sure that who was seen to come runs (`None`); else the slice is ended as if a switch had been reported now.
+#[inline(always)]
+pub(crate) fn check_occupant() -> Option<()> {
+    let state = this_cpu()?;
+    // SAFETY: a helper without arguments.
+    let current = unsafe { bpf_get_current_task() };
+    // SAFETY: `state` points into CPUS, and this CPU makes no switch meanwhile.
+    if unsafe { (*state).task } == current {
+        return None;
+    }
+    let current = current as *const u8;
+    // SAFETY: the current task lives while it is interrupted.
+    unsafe { with_tasks::<Probing>(current, current) }
 }
 
 /// Somebody else leaves than was seen to come: the kernel did not report a switch in between (seen on a 6.18 with

@@ -51,6 +51,9 @@ pub trait SlotMemory {
     /// What the CPU at this place of the topology is doing.
     fn read_cpu(&self, place: usize) -> CpuReading;
 
+    /// Makes sure that who is said to run on the CPU at this place does. It interrupts that CPU, where the kernel can.
+    fn check_occupant(&mut self, place: usize);
+
     /// Appends the slots that were switched to in this shard since `begin_epoch`, and forgets them. Where the CPU lets
     /// stores be seen in another order, a single one may be missed until a `thorough` look, which takes longer.
     fn take_marks(&self, shard: ShardId, thorough: bool, marked: &mut Vec<u32>);

@@ -26,6 +26,10 @@ const GRACE: Nanoseconds = Nanoseconds(500_000_000);
 /// How often marks are looked for thoroughly: before any slot of a process that has ended is given back.
 const THOROUGH_EVERY: Nanoseconds = Nanoseconds(GRACE.0 / 2);
 
+/// How long a slice is open before it is made sure whose it is: a kernel that leaves out a switch would let the window's
+/// rest go to somebody else.
+const CHECK_AFTER: Nanoseconds = Nanoseconds(10_000_000);
+
 /// Turns the kernel side's memory into one [`ActivityWindow`] after the other.
 #[derive(Debug)]
 pub struct Tracker {
@@ -43,6 +47,8 @@ pub struct Tracker {
     /// Exits of processes that no slot was known of yet; they are looked for once more.
     unmatched_exits: Vec<(Pid, Nanoseconds)>,
     cpus: Vec<CpuReading>,
+    /// Since when the slice was open that was checked last, by place.
+    checked: Vec<Timestamp>,
     grown: Vec<(u32, ShardId)>,
     marked: Vec<u32>,
     /// Cells whose owner was not written yet; they are looked at again.
@@ -67,6 +73,7 @@ impl Tracker {
             released: Vec::new(),
             unmatched_exits: Vec::new(),
             cpus: vec![CpuReading::default(); topology.cpus().len()],
+            checked: vec![Timestamp::default(); topology.cpus().len()],
             grown: Vec::new(),
             marked: Vec::new(),
             unowned: Vec::new(),
@@ -105,6 +112,7 @@ impl Tracker {
             topology: Arc::clone(&self.topology),
         };
         self.window_start = now;
+        self.check_long_slices(now, memory);
         self.take_marked(now, memory);
         self.read_cpus(now, memory, &mut window.idle);
         self.find_due(now);
@@ -116,6 +124,17 @@ impl Tracker {
         events.splice(0..0, self.named.drain(..));
         self.release_due(memory, events);
         window
+    }
+
+    /// Has every slice that is open for long checked once. An idle CPU is left asleep.
+    fn check_long_slices(&mut self, now: Timestamp, memory: &mut impl SlotMemory) {
+        for (place, checked) in self.checked.iter_mut().enumerate() {
+            let CpuReading { occupant, since, .. } = memory.read_cpu(place);
+            if matches!(occupant, Occupant::Slot(_)) && since != *checked && now.since(since) >= CHECK_AFTER {
+                *checked = since;
+                memory.check_occupant(place);
+            }
+        }
     }
 
     /// Fills `grown` with the cells of all who were switched to in this window, and of those whose slice was open when

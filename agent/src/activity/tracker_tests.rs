@@ -1,6 +1,6 @@
 //! The tracker against a memory that the test moves by hand.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -18,6 +18,9 @@ struct Machine {
     marks: RefCell<Vec<bool>>,
     owners: Vec<Option<SlotOwner>>,
     released: Vec<u32>,
+    /// Who runs instead of who was seen to come.
+    unreported: [Option<Occupant>; 2],
+    window_start: Cell<Timestamp>,
 }
 
 impl Machine {
@@ -30,6 +33,8 @@ impl Machine {
             marks: RefCell::new(vec![false; 2 * SLOTS]),
             owners: vec![None; SLOTS],
             released: Vec::new(),
+            unreported: [None; 2],
+            window_start: Cell::default(),
         }
     }
 
@@ -78,6 +83,15 @@ impl SlotMemory for Machine {
     fn read_cpu(&self, place: usize) -> CpuReading {
         self.cpus[place]
     }
+    fn check_occupant(&mut self, place: usize) {
+        if let Some(unreported) = self.unreported[place].take() {
+            // As the program does: what earlier windows have handed out stays, the rest is the other's.
+            let since = self.cpus[place].since.max(self.window_start.get());
+            let now = std::mem::replace(&mut self.now, since);
+            self.switch(place, unreported);
+            self.now = now;
+        }
+    }
     fn take_marks(&self, shard: ShardId, _thorough: bool, marked: &mut Vec<u32>) {
         let start = usize::from(shard.0) * SLOTS;
         for slot in 0..SLOTS {
@@ -86,7 +100,9 @@ impl SlotMemory for Machine {
             }
         }
     }
-    fn begin_epoch(&self, _now: Timestamp) {}
+    fn begin_epoch(&self, now: Timestamp) {
+        self.window_start.set(now);
+    }
     fn cell(&self, shard: ShardId, slot: u32) -> Nanoseconds {
         Nanoseconds(self.cells.borrow()[usize::from(shard.0) * SLOTS + slot as usize])
     }
@@ -123,6 +139,26 @@ fn a_task_that_never_yields_is_in_every_window() {
         assert_eq!(window.slices, [Slice { consumer, shard: ShardId(0), cpu_time: Nanoseconds::from_millis(10) }]);
         assert_eq!(window.idle, [Nanoseconds::ZERO, Nanoseconds::from_millis(10)]);
     }
+}
+
+#[test]
+fn who_came_by_a_switch_that_was_not_reported_is_found_out() {
+    let mut machine = Machine::new();
+    let mut tracker = started(&mut machine);
+    let (seen, running) = (machine.own(5, "seen"), machine.own(6, "running"));
+    machine.switch(0, Occupant::Slot(5));
+    machine.now = machine.now + Nanoseconds::from_millis(100);
+    let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    assert_eq!(window.slices[0].consumer, seen);
+
+    // A look comes too late for what was handed out, and in time for what was not.
+    machine.switch(1, Occupant::Slot(5));
+    machine.unreported = [Some(Occupant::Slot(6)); 2];
+    machine.now = machine.now + Nanoseconds::from_millis(100);
+    let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    let slice = |consumer, shard| Slice { consumer, shard: ShardId(shard), cpu_time: Nanoseconds::from_millis(100) };
+    assert_eq!(window.slices, [slice(seen, 0), slice(running, 1)]);
+    assert_eq!(machine.unreported[0], Some(Occupant::Slot(6)), "checked once, when it was still as reported");
 }
 
 #[test]

@@ -4,23 +4,19 @@ use std::ptr::write_volatile;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use agent_ebpf::{ConsumerKey, RETURNED_AT_ONCE};
-use aya::Ebpf;
 use aya::maps::{HashMap, MapData, Stack};
-use aya::programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _};
+use aya::programs::ProgramError;
 
 use crate::activity::Shards;
 use crate::notice::Notice;
 
+use super::on_demand::{FREE_SLOTS, OnDemand};
 use super::shared_array::SharedArray;
 use super::shared_memory::Arrays;
-
-/// The program that frees many slots in one call.
-pub(super) const FREE_SLOTS: &str = "free_slots";
 
 /// Removes consumers that have ended, and makes their slots free for others: many by one run of a program in the kernel,
 /// or where it does not let programs be run (before 5.10) one after the other.
 pub(super) struct Freeing {
-    programs: Ebpf,
     returned: Option<SharedArray<u64>>,
     consumers: HashMap<MapData, Key, u32>,
     free: Stack<MapData, u32>,
@@ -36,20 +32,19 @@ pub(super) struct Key(ConsumerKey);
 unsafe impl aya::Pod for Key {}
 
 impl Freeing {
-    /// Keeps the `programs`, which are detached when this is dropped. `returned` is there where [`FREE_SLOTS`] is loaded.
+    /// `returned` tells the program which slots.
     pub(super) fn new(
-        programs: Ebpf,
-        returned: Option<SharedArray<u64>>,
+        returned: SharedArray<u64>,
         consumers: HashMap<MapData, Key, u32>,
         free: Stack<MapData, u32>,
     ) -> Self {
-        Self { programs, returned, consumers, free, failed: Notice::new("slot_not_freed") }
+        Self { returned: Some(returned), consumers, free, failed: Notice::new("slot_not_freed") }
     }
 
     /// Frees slots whose cells and marks have been cleared.
-    pub(super) fn free(&mut self, slots: &[(u32, Shards)], arrays: &Arrays) {
+    pub(super) fn free(&mut self, slots: &[(u32, Shards)], arrays: &Arrays, programs: &mut OnDemand) {
         for some in slots.chunks(RETURNED_AT_ONCE as usize) {
-            match self.free_at_once(some) {
+            match self.free_at_once(some, programs) {
                 Some(Ok(0)) => {}
                 Some(Ok(failed)) => self.tell(format_args!("{failed} slots could not be freed")),
                 Some(Err(error)) => {
@@ -63,16 +58,13 @@ impl Freeing {
     }
 
     /// How many could not be freed; `None` where this way is not there.
-    fn free_at_once(&self, slots: &[(u32, Shards)]) -> Option<Result<u32, ProgramError>> {
+    fn free_at_once(&self, slots: &[(u32, Shards)], programs: &mut OnDemand) -> Option<Result<u32, ProgramError>> {
         let returned = self.returned.as_ref()?;
-        let program: &RawTracePoint = self.programs.program(FREE_SLOTS)?.try_into().ok()?;
         for (place, &(slot, _)) in slots.iter().enumerate() {
             returned.set(place, u64::from(slot));
         }
         fence(Ordering::SeqCst);
-        let mut options = RawTracePointRunOptions::new();
-        options.args[0] = slots.len() as u64;
-        Some(program.test_run(options).map(|run| run.return_value))
+        Some(programs.run(FREE_SLOTS, slots.len() as u64, None))
     }
 
     /// In the same order as the program: a slot goes to nobody else before no CPU remembers it.

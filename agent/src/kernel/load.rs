@@ -14,7 +14,8 @@ use crate::activity::Topology;
 
 use super::btf_layout::{Layout, LayoutError};
 use super::events::EventRing;
-use super::freeing::{FREE_SLOTS, Freeing};
+use super::freeing::Freeing;
+use super::on_demand::OnDemand;
 use super::program_cost::ProgramCost;
 use super::shared_array::SharedArray;
 use super::shared_memory::{Arrays, SharedMemory};
@@ -138,7 +139,6 @@ impl KernelSide {
         for shortcoming in &shortcomings {
             warn!("{shortcoming}");
         }
-        let frees_at_once = load_raw(&mut programs, FREE_SLOTS).is_ok();
         // Only now: the programs find their maps by descriptors that close with the maps taken here.
         let consumers = HashMap::try_from(take(&mut programs, "CONSUMERS")?).map_err(object_error)?;
         let free = Stack::try_from(take(&mut programs, "FREE")?).map_err(object_error)?;
@@ -147,8 +147,8 @@ impl KernelSide {
         let cost = ProgramCost::of(programs.program(attachment.program()));
         let logger = (options.log_level > 0).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
         let returned = map_array(&programs, "RETURNED", agent_ebpf::RETURNED_AT_ONCE as usize)?;
-        let freeing = Freeing::new(programs, frees_at_once.then_some(returned), consumers, free);
-        let memory = SharedMemory::new(arrays, freeing, Arc::clone(topology));
+        let freeing = Freeing::new(returned, consumers, free);
+        let memory = SharedMemory::new(arrays, freeing, OnDemand::load(programs), Arc::clone(topology));
         Ok(Self { memory, events: EventRing::new(ring), cost, attachment, shortcomings, logger })
     }
 
@@ -284,14 +284,10 @@ fn attach_lifecycle(programs: &mut Ebpf, layout_known: bool) -> Result<(), Progr
 }
 
 fn attach_raw(programs: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), ProgramError> {
-    load_raw(programs, program)?.attach(tracepoint).map(drop)
-}
-
-fn load_raw<'a>(programs: &'a mut Ebpf, program: &str) -> Result<&'a mut RawTracePoint, ProgramError> {
     let program: &mut RawTracePoint =
         programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
     program.load()?;
-    Ok(program)
+    program.attach(tracepoint).map(drop)
 }
 
 /// The first way to attach that works, and why those before it do not.

@@ -6,6 +6,7 @@ mod btf_layout;
 mod events;
 mod freeing;
 mod load;
+mod on_demand;
 pub mod perf_event;
 mod program_cost;
 mod shared_array;

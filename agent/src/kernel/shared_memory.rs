@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
 use super::freeing::Freeing;
+use super::on_demand::{CHECK_OCCUPANT, OnDemand};
 use super::shared_array::SharedArray;
 
 /// How often a CPU's state is read anew because a switch came in between. A switch takes about 100 ns.
@@ -38,12 +39,13 @@ impl Arrays {
 pub struct SharedMemory {
     arrays: Arrays,
     freeing: Freeing,
+    programs: OnDemand,
     topology: Arc<Topology>,
 }
 
 impl SharedMemory {
-    pub(super) fn new(arrays: Arrays, freeing: Freeing, topology: Arc<Topology>) -> Self {
-        Self { arrays, freeing, topology }
+    pub(super) fn new(arrays: Arrays, freeing: Freeing, programs: OnDemand, topology: Arc<Topology>) -> Self {
+        Self { arrays, freeing, programs, topology }
     }
 
     /// Takes the marks of one group, which is its shard's `group_of_shard`th.
@@ -136,6 +138,15 @@ impl SlotMemory for SharedMemory {
         reading
     }
 
+    fn check_occupant(&mut self, place: usize) {
+        let cpu = self.topology.cpus()[place].cpu;
+        match self.programs.run(CHECK_OCCUPANT, 0, Some(cpu)) {
+            Ok(0) => {}
+            Ok(_) => tracing::debug!("CPU {cpu} runs somebody else than was reported; the window's time goes there"),
+            Err(error) => tracing::debug!("who runs on CPU {cpu} cannot be checked: {error}"),
+        }
+    }
+
     fn take_marks(&self, shard: ShardId, thorough: bool, marked: &mut Vec<u32>) {
         let groups_of_shard = self.slots() / MARK_GROUP as usize;
         let first = usize::from(shard.0) * groups_of_shard;
@@ -188,6 +199,6 @@ impl SlotMemory for SharedMemory {
             }
         }
         fence(Ordering::SeqCst);
-        self.freeing.free(slots, &self.arrays);
+        self.freeing.free(slots, &self.arrays, &mut self.programs);
     }
 }
