@@ -25,8 +25,16 @@ pub(super) fn bench(arguments: &[String]) -> Result<ExitCode> {
     }
     let binary = agent::build(Profile::Release)?;
     let yardstick = ebpf::build(ebpf::Object::Yardstick, &ebpf::Target::host())?;
+    let package = ["--quiet", "--release", "--package", "prony-tests"];
+    // Benchmarks start the other binaries of their package as loads.
+    let built = agent::cargo().arg("build").args(package).arg("--bins").status().context("cannot start `cargo`")?;
+    if !built.success() {
+        return Ok(ExitCode::FAILURE);
+    }
     let status = agent::cargo()
-        .args(["run", "--quiet", "--release", "--package", "prony-tests", "--bin", &format!("bench-{name}"), "--"])
+        .arg("run")
+        .args(package)
+        .args(["--bin", &format!("bench-{name}"), "--"])
         .args(rest.strip_prefix(&["--".to_owned()]).unwrap_or(rest))
         .env("PRONY_BIN", &binary)
         .env("PRONY_YARDSTICK_OBJECT", &yardstick)
