@@ -66,6 +66,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("source.esp32[]", "One channel of an ESP32 meter that speaks protocol v1; repeat the section for further ones."),
     ("source.meter[]", "One channel of a meter that speaks Prony's protocol v2; repeat the section for further ones."),
     ("source.estimate", "The model for machines without a meter."),
+    ("identity", "Who containers and functions are."),
     ("attribution", "How energy is shared out."),
     ("attribution.static_power", "Power that is drawn whoever runs, by zone. Learned for zones that are not listed."),
     ("ledger", "How much is remembered."),
@@ -152,6 +153,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("source.estimate.idle_share", Kind::Number(0.0, 1.0), Unset("0.15"),
         "The share of the TDP that an idle package draws; by CPU model where not given."),
 
+    Key::new("identity.function_label", Kind::Text, Unset("\"example.com/function\""),
+        "A label of pods or containers whose value names the function; it goes before those of the FaaS platforms."),
+
     Key::new("attribution.policy", Kind::Choice(&["separate", "proportional", "equal"]), Default("\"separate\""),
         "Who is charged static energy: `separate` nobody, it has a line of its own; `proportional` everybody who ran, \
          by CPU time; `equal` everybody who ran, in equal parts."),
@@ -163,6 +167,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("ledger.max_cgroups", LINES, Default("10000"), "How many cgroups have a line of their own."),
     Key::new("ledger.max_commands", LINES, Default("10000"),
         "How many command names (over all cgroups) have a line of their own."),
+    Key::new("ledger.max_functions", LINES, Default("10000"), "How many functions have a line of their own."),
     Key::new("ledger.max_ended", LINES, Default("500"),
         "How many ended processes keep their line until they were exported."),
     Key::new("ledger.ended_retention", Kind::Duration(Duration::ZERO, DAY), Default("\"1m\""),

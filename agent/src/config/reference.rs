@@ -62,8 +62,8 @@ mod tests {
     use super::*;
     use crate::config::{
         ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
-        HwmonRail, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig,
-        load_text,
+        HwmonRail, IdentityConfig, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface,
+        SourceConfig, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -106,6 +106,7 @@ mod tests {
                 }],
                 estimate: EstimateConfig { enabled: Some(true), tdp: Some(Watts(65.0)), idle_share: Some(0.2) },
             },
+            identity: IdentityConfig { function_label: Some("function".into()) },
             attribution: AttributionConfig {
                 policy: Policy::Equal,
                 static_power: [("package-0".to_owned(), Watts(12.5))].into(),
@@ -114,6 +115,7 @@ mod tests {
                 max_processes: 1,
                 max_cgroups: 2,
                 max_commands: 3,
+                max_functions: 5,
                 max_ended: 4,
                 ended_retention: std::time::Duration::from_secs(5),
             },

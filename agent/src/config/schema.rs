@@ -24,6 +24,8 @@ pub struct Config {
     pub activity: ActivityConfig,
     /// What measures.
     pub source: SourceConfig,
+    /// Who containers and functions are.
+    pub identity: IdentityConfig,
     /// How energy is shared out.
     pub attribution: AttributionConfig,
     /// How much is remembered.
@@ -215,6 +217,14 @@ pub struct EstimateConfig {
     pub idle_share: Option<f64>,
 }
 
+/// `[identity]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdentityConfig {
+    /// A label of pods or containers whose value names the function; it goes before those of the FaaS platforms.
+    pub function_label: Option<String>,
+}
+
 /// `[attribution]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -251,6 +261,8 @@ pub struct LedgerConfig {
     pub max_cgroups: usize,
     /// How many command names (over all cgroups) have a line of their own.
     pub max_commands: usize,
+    /// How many functions have a line of their own.
+    pub max_functions: usize,
     /// How many ended processes keep their line until they were exported.
     pub max_ended: usize,
     /// How long an ended line stays after it was exported once, for a second Prometheus.
@@ -264,6 +276,7 @@ impl Default for LedgerConfig {
             max_processes: 10_000,
             max_cgroups: 10_000,
             max_commands: 10_000,
+            max_functions: 10_000,
             max_ended: 500,
             ended_retention: Duration::from_mins(1),
         }

@@ -1,4 +1,4 @@
-//! Containers as the sum of the cgroups in them.
+//! Containers and pods as the sum of the cgroups in them.
 
 use std::sync::Arc;
 
@@ -6,14 +6,18 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::activity::CgroupId;
 use crate::clock::Timestamp;
-use crate::snapshot::{CgroupLine, Container, EnergyLine, LineState, Snapshot};
+use crate::snapshot::{CgroupLine, Container, ContainerFacts, EnergyLine, LineState, PodFacts, Snapshot};
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
-/// A container's line.
+/// A container's line, or a pod's.
 #[derive(Clone, Debug)]
 pub(super) struct ContainerLine {
-    /// Which.
+    /// Which; for a pod, one of its containers.
     pub(super) container: Arc<Container>,
+    /// What was told of the container.
+    pub(super) facts: Option<Arc<ContainerFacts>>,
+    /// What was told of its pod.
+    pub(super) pod: Option<Arc<PodFacts>>,
     /// Whether any of its cgroups still exists.
     pub(super) state: LineState,
     /// CPU time.
@@ -24,14 +28,20 @@ pub(super) struct ContainerLine {
 
 /// Containers, each with the cgroups seen in it. What a cgroup used that has lost its own line stays a part of its
 /// container until the container has no line left, so that a container's totals never fall.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Containers {
+    key: Key,
     by_id: FxHashMap<Arc<str>, Group>,
 }
+
+/// What cgroups are brought together by.
+type Key = fn(&Container) -> Option<&Arc<str>>;
 
 #[derive(Debug)]
 struct Group {
     container: Arc<Container>,
+    facts: Option<Arc<ContainerFacts>>,
+    pod: Option<Arc<PodFacts>>,
     members: FxHashMap<CgroupId, Member>,
     /// What the cgroups used whose lines have gone.
     gone: Used,
@@ -50,7 +60,18 @@ struct Used {
     energy: Vec<EnergyLine>,
 }
 
+impl Default for Containers {
+    fn default() -> Self {
+        Self { key: |container| Some(&container.id), by_id: FxHashMap::default() }
+    }
+}
+
 impl Containers {
+    /// Pods instead of containers; containers without a pod are left out.
+    pub(super) fn by_pod() -> Self {
+        Self { key: |container| container.pod_uid.as_ref(), ..Self::default() }
+    }
+
     /// Takes those cgroups of a picture in that are `wanted`; gives the lines of the containers that they lie in. What
     /// is not in a whole picture is forgotten.
     pub(super) fn update(
@@ -61,11 +82,12 @@ impl Containers {
         let mut touched = FxHashSet::default();
         for line in &snapshot.cgroups {
             if let Some(within) = &line.container
+                && let Some(key) = (self.key)(within)
                 && wanted(line, within)
             {
-                let group = self.by_id.entry(Arc::clone(&within.id)).or_insert_with(|| Group::new(within));
+                let group = self.by_id.entry(Arc::clone(key)).or_insert_with(|| Group::new(within));
                 group.take(line, snapshot.at);
-                touched.insert(&within.id);
+                touched.insert(key);
             }
         }
         if snapshot.since.is_none() {
@@ -79,11 +101,23 @@ impl Containers {
 
 impl Group {
     fn new(container: &Arc<Container>) -> Self {
-        Self { container: Arc::clone(container), members: FxHashMap::default(), gone: Used::default() }
+        Self {
+            container: Arc::clone(container),
+            facts: None,
+            pod: None,
+            members: FxHashMap::default(),
+            gone: Used::default(),
+        }
     }
 
     /// Takes a cgroup's line in. One that has fallen has been gone meanwhile and begun anew.
     fn take(&mut self, line: &CgroupLine, at: Timestamp) {
+        if line.container_facts.is_some() {
+            self.facts.clone_from(&line.container_facts);
+        }
+        if line.pod.is_some() {
+            self.pod.clone_from(&line.pod);
+        }
         let used = Used { cpu_time: line.cpu_time, energy: line.energy.clone() };
         let before = self.members.insert(line.id, Member { state: line.state, used, at });
         if let Some(before) = before.filter(|before| before.used.cpu_time > line.cpu_time) {
@@ -113,6 +147,8 @@ impl Group {
         sum.energy.sort_unstable_by_key(|part| part.zone);
         ContainerLine {
             container: Arc::clone(&self.container),
+            facts: self.facts.clone(),
+            pod: self.pod.clone(),
             state: if running { LineState::Running } else { LineState::Terminated },
             cpu_time: sum.cpu_time,
             energy: sum.energy,

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::activity::{CgroupId, Comm, ConsumerId, Lifecycle, Pid};
+use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
 use super::cgroup_names::{CgroupName, CgroupNames};
 use super::interner::Interner;
+use super::{FunctionRules, MetadataNews, Workloads};
 
 /// How many ended consumers are remembered at least for energy that is charged late: at 1,000 process starts a second
 /// those of the last four seconds. Twice as many at most.
@@ -54,6 +56,7 @@ pub struct Names {
     just_ended: Vec<ConsumerId>,
     programs: FxHashMap<(Pid, Nanoseconds), Program>,
     cgroups: CgroupNames,
+    workloads: Workloads,
     texts: Interner,
 }
 
@@ -66,6 +69,7 @@ impl Default for Names {
             just_ended: Vec::new(),
             programs: FxHashMap::default(),
             cgroups: CgroupNames::default(),
+            workloads: Workloads::default(),
             texts: Interner::default(),
         };
         names.name(ConsumerId::OVERFLOW, Pid(0), Comm::new("?overflow"), false);
@@ -74,6 +78,21 @@ impl Default for Names {
 }
 
 impl Names {
+    /// With these rules for which function a container belongs to.
+    pub fn new(rules: FunctionRules) -> Self {
+        Self { workloads: Workloads::new(rules), ..Self::default() }
+    }
+
+    /// Takes in what a source of metadata told at `at`.
+    pub fn metadata(&mut self, at: Timestamp, news: Vec<MetadataNews>) {
+        self.workloads.apply(at, news);
+    }
+
+    /// Which functions there are, and what runs them.
+    pub fn workloads(&self) -> &Workloads {
+        &self.workloads
+    }
+
     /// Takes in what happened. To be called before the window is recorded that the event came with.
     pub fn apply(&mut self, event: &Lifecycle) {
         match event {
@@ -234,7 +253,6 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
 
     fn consumer(pid: u32) -> ConsumerId {
         ConsumerId { cgroup: CgroupId(40), pid: Pid(pid), start: Nanoseconds(u64::from(pid) * 10) }

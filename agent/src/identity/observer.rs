@@ -4,7 +4,7 @@ use crate::activity::{ActivityWindow, CgroupId, ConsumerId, Lifecycle};
 use crate::clock::Timestamp;
 use crate::host::HostRoots;
 
-use super::{CgroupPaths, MetadataNews, Names, ProcessFiles, Workloads};
+use super::{CgroupPaths, FunctionRules, MetadataNews, Names, ProcessFiles};
 
 /// Names, and the files that they are completed from.
 #[derive(Debug)]
@@ -12,17 +12,16 @@ pub struct Identity {
     names: Names,
     paths: CgroupPaths,
     files: ProcessFiles,
-    workloads: Workloads,
 }
 
 impl Identity {
     /// Reads which cgroups there are. Where a file system is missing or unreadable, names stay incomplete, and that is
     /// said once.
-    pub fn open(roots: &HostRoots) -> Self {
-        let mut names = Names::default();
+    pub fn open(roots: &HostRoots, rules: FunctionRules) -> Self {
+        let mut names = Names::new(rules);
         let paths = CgroupPaths::open(roots);
         paths.walk_all(|id, path| names.set_cgroup_path(id, path));
-        Self { names, paths, files: ProcessFiles::open(roots), workloads: Workloads::default() }
+        Self { names, paths, files: ProcessFiles::open(roots) }
     }
 
     /// What is known.
@@ -32,12 +31,7 @@ impl Identity {
 
     /// Takes in what a source of metadata told at `at`.
     pub fn metadata(&mut self, at: Timestamp, news: Vec<MetadataNews>) {
-        self.workloads.apply(at, news);
-    }
-
-    /// Which functions there are, and what runs them.
-    pub fn workloads(&self) -> &Workloads {
-        &self.workloads
+        self.names.metadata(at, news);
     }
 
     /// Takes in a window and the events that came with it. To be called before the window is recorded in the ledger.
@@ -109,7 +103,7 @@ mod tests {
             cgroupfs: Some(root.path().join("cg")),
             ..HostRoots::default()
         };
-        let mut identity = Identity::open(&roots);
+        let mut identity = Identity::open(&roots, FunctionRules::default());
         fs::create_dir(root.path().join("cg/late")).unwrap();
         let late = CgroupId(fs::metadata(root.path().join("cg/late")).unwrap().ino());
         let consumer = ConsumerId { cgroup: late, pid: Pid(5), start: Nanoseconds(1) };
@@ -125,7 +119,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let roots =
             HostRoots { procfs: root.path().join("proc"), cgroupfs: Some(root.path().into()), ..HostRoots::default() };
-        let mut identity = Identity::open(&roots);
+        let mut identity = Identity::open(&roots, FunctionRules::default());
         let mut events = vec![Lifecycle::CgroupMade {
             at: Timestamp(0),
             cgroup: CgroupId(u64::MAX >> 1),

@@ -9,9 +9,10 @@ use crate::units::{Microjoules, Nanoseconds};
 
 use super::Generation;
 use super::entries::{Cgroup, Command, Epitaph, Process};
+use super::function_book::{Charge, FunctionBook};
 use super::level::{Level, Limits};
 use super::line::{LineRef, Moment, Pictures};
-use super::usage::Period;
+use super::usage::{Period, Usage};
 use super::zone_book::ZoneBook;
 
 /// How often lines are given to those that use more.
@@ -33,6 +34,7 @@ pub struct Ledger {
     processes: Level<ConsumerId, Process>,
     commands: Level<(CgroupId, Comm), Command>,
     cgroups: Level<CgroupId, Cgroup>,
+    functions: FunctionBook,
     idle_cpu_time: Nanoseconds,
     busy_cpu_time: Nanoseconds,
     generation: Generation,
@@ -57,6 +59,7 @@ impl Ledger {
             processes: Level::new(limits(config.max_processes)),
             commands: Level::new(limits(config.max_commands)),
             cgroups: Level::new(limits(config.max_cgroups)),
+            functions: FunctionBook::new(limits(config.max_functions)),
             idle_cpu_time: Nanoseconds::ZERO,
             busy_cpu_time: Nanoseconds::ZERO,
             generation: Generation::default(),
@@ -76,6 +79,7 @@ impl Ledger {
         self.processes.limits = limits(config.max_processes);
         self.commands.limits = limits(config.max_commands);
         self.cgroups.limits = limits(config.max_cgroups);
+        self.functions.set_limits(limits(config.max_functions));
         self.retention = config.ended_retention.into();
     }
 
@@ -85,13 +89,19 @@ impl Ledger {
         self.now = window.to;
         for same in window.slices.chunk_by(|left, right| left.consumer == right.consumer) {
             let cpu_time = same.iter().map(|slice| slice.cpu_time).sum();
-            self.record_consumer(same[0].consumer, cpu_time, names);
+            self.record_consumer(same[0].consumer, cpu_time, (window.from, window.to), names);
             self.busy_cpu_time += cpu_time;
         }
         self.idle_cpu_time += window.idle.iter().copied().sum();
     }
 
-    fn record_consumer(&mut self, consumer: ConsumerId, cpu_time: Nanoseconds, names: &Names) {
+    fn record_consumer(
+        &mut self,
+        consumer: ConsumerId,
+        cpu_time: Nanoseconds,
+        time: (Timestamp, Timestamp),
+        names: &Names,
+    ) {
         let moment = self.moment();
         let living = names.living(&consumer);
         let name = living.or_else(|| names.ended(&consumer));
@@ -99,6 +109,7 @@ impl Ledger {
         let cgroup = name.map_or(consumer.cgroup, |name| name.cgroup);
         let comm = name.map(|name| name.comm);
 
+        self.functions.record(cgroup, cpu_time, time, names, moment);
         let removed = names.is_removed(cgroup);
         let in_cgroup = self.cgroups.record(cgroup, cpu_time, !removed, moment, Cgroup::default);
         if in_cgroup.fresh && removed {
@@ -148,13 +159,13 @@ impl Ledger {
     pub fn charge(&mut self, attribution: &Attribution, names: &Names) {
         let zone = self.zone_index(attribution);
         for share in &attribution.shares {
-            self.charge_share(zone, share, names);
+            self.charge_share(zone, share, (attribution.from, attribution.to), names);
         }
         self.zones[zone].add(attribution, self.generation.next());
         self.periods[zone] = self.zones[zone].period();
     }
 
-    fn charge_share(&mut self, zone: usize, share: &Share, names: &Names) {
+    fn charge_share(&mut self, zone: usize, share: &Share, time: (Timestamp, Timestamp), names: &Names) {
         let (moment, period) = (self.moment(), self.periods[zone]);
         let energy = (share.active, share.idle);
         let place = self.processes.find(&share.consumer);
@@ -170,6 +181,8 @@ impl Ledger {
         self.processes.charge(place, zone, energy, period, moment);
         self.commands.charge(command_line, zone, energy, period, moment);
         self.cgroups.charge(cgroup_line, zone, energy, period, moment);
+        let charge = Charge { zone, active: share.active, idle: share.idle, period };
+        self.functions.charge(cgroup, charge, time, names, moment);
     }
 
     fn zone_index(&mut self, attribution: &Attribution) -> usize {
@@ -200,6 +213,7 @@ impl Ledger {
         for cgroup in std::mem::take(&mut self.removed_before) {
             self.end_cgroup(cgroup, names);
         }
+        self.functions.settle(names, self.moment(), &self.periods);
     }
 
     fn end_process(&mut self, consumer: ConsumerId, names: &Names) {
@@ -219,6 +233,7 @@ impl Ledger {
 
     fn end_cgroup(&mut self, cgroup: CgroupId, names: &Names) {
         let moment = self.moment();
+        self.functions.remove(cgroup, moment, &self.periods);
         let Some(line) = self.cgroups.find(&cgroup) else { return };
         let Some(entry) = self.cgroups.get_mut(line) else { return };
         let name = names.cgroup(cgroup);
@@ -283,6 +298,7 @@ impl Ledger {
             level_error(self.processes.charged(zone)),
             level_error(self.commands.charged(zone)),
             level_error(self.cgroups.charged(zone)),
+            level_error(self.functions.charged(zone)),
         ]
         .into_iter()
         .max_by_key(|error| error.abs())
@@ -303,6 +319,15 @@ impl Ledger {
 
     pub(crate) fn cgroups(&self) -> &Level<CgroupId, Cgroup> {
         &self.cgroups
+    }
+
+    pub(crate) fn functions(&self) -> &FunctionBook {
+        &self.functions
+    }
+
+    /// What waits for its function to be told.
+    pub(crate) fn pending_functions(&self) -> Usage {
+        self.functions.pending(&self.periods)
     }
 
     /// Notes that a picture has been made; a whole one counts as exported.

@@ -195,6 +195,25 @@ impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
         }
     }
 
+    /// Adds what was used elsewhere, to a line or to `other`. It counts for the power like what was charged here.
+    pub(super) fn absorb(&mut self, line: Option<LineRef>, used: &mut Usage, moment: Moment, periods: &[Period]) {
+        if self.charged.len() < used.zones().len() {
+            self.charged.resize(used.zones().len(), Microjoules::ZERO);
+        }
+        for (charged, zone) in self.charged.iter_mut().zip(used.zones()) {
+            *charged += zone.active + zone.idle;
+        }
+        let entry = line.and_then(|line| Some((line.index, self.get_mut(line)?)));
+        match entry {
+            Some((index, entry)) if entry.is_visible() => {
+                entry.lately += used.cpu_time;
+                entry.usage.take(used, periods);
+                self.changed[index as usize] = moment.open;
+            }
+            _ => self.other.take(used, periods),
+        }
+    }
+
     /// Drops a line and adds what it has used to `other`.
     pub(super) fn fold(&mut self, line: LineRef, periods: &[Period]) {
         let slot = &mut self.slots[line.index as usize];

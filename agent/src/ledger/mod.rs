@@ -7,6 +7,7 @@
 mod book;
 mod ended;
 mod entries;
+mod function_book;
 mod generation;
 mod level;
 mod line;

@@ -8,7 +8,7 @@ use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Config, Policy};
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::host::HostRoots;
-use crate::identity::{Identity, MetadataNews, NodeFacts};
+use crate::identity::{FunctionRules, Identity, MetadataNews, NodeFacts};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
 use crate::source::Reading;
@@ -48,7 +48,7 @@ impl Engine {
             fusion: Fusion::new(&config.attribution.static_power, Limits::default()).prefer(sources.preference()),
             sources,
             policy: config.attribution.policy,
-            identity: Identity::open(roots),
+            identity: Identity::open(roots, FunctionRules::new(config.identity.function_label.as_deref())),
             ledger: Ledger::new(&config.ledger),
             context: Context { node, anchor: WallAnchor::take() },
             events: Vec::new(),

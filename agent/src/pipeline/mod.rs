@@ -151,6 +151,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("activity.max_consumers", old.activity.max_consumers != new.activity.max_consumers),
         ("activity.kernel_log", old.activity.kernel_log != new.activity.kernel_log),
         ("activity.btf", old.activity.btf != new.activity.btf),
+        ("identity", old.identity != new.identity),
         ("source", old.source != new.source),
         ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
         ("prometheus", old.prometheus != new.prometheus),

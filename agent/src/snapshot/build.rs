@@ -3,13 +3,15 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::activity::{CgroupId, Comm, ConsumerId, Pid};
 use crate::clock::WallAnchor;
-use crate::identity::{CgroupName, Container, Names, NodeFacts};
+use crate::identity::{CgroupName, Container, FunctionId, Names, NodeFacts};
 use crate::ledger::{Cgroup, Command, Generation, Ledger, Level, Line, Period, Process, Usage, ZoneBook};
 use crate::units::Microjoules;
 
-use super::{CgroupLine, CommandLine, EnergyLine, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine};
+use super::{CgroupLine, CommandLine, EnergyLine, FunctionLine, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine};
 
 /// What a picture says beside the books.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Context {
 /// A picture of changes does not say which lines have gone into `other`; ask for a whole one from time to time.
 pub fn build(ledger: &mut Ledger, names: &Names, context: &Context, since: Option<Generation>) -> Snapshot {
     let view = View::new(ledger, names, context.anchor, since);
+    let containers = if since.is_none() { ledger.functions().containers() } else { FxHashMap::default() };
+    let function = |view: &View<'_>, line: &Line<FunctionId, ()>| view.function(line, &containers);
     let snapshot = Snapshot {
         generation: ledger.generation(),
         since,
@@ -40,6 +44,9 @@ pub fn build(ledger: &mut Ledger, names: &Names, context: &Context, since: Optio
         other_commands: view.other(ledger.commands()),
         processes: view.lines(ledger.processes(), View::process),
         other_processes: view.other(ledger.processes()),
+        functions: view.lines(ledger.functions().level(), function).into_iter().flatten().collect(),
+        other_functions: view.other(ledger.functions().level()),
+        pending_functions: view.used_by_others(&view.pending),
         idle_cpu_time: ledger.idle_cpu_time(),
         busy_cpu_time: ledger.busy_cpu_time(),
     };
@@ -55,6 +62,8 @@ struct View<'books> {
     changes: Option<Changes>,
     /// For a whole picture: what each level's lines and `other` add up to, by zone.
     level_sums: Vec<Vec<Microjoules>>,
+    /// What waits for its function to be told.
+    pending: Usage,
     unknown: Arc<str>,
 }
 
@@ -82,13 +91,20 @@ impl<'books> View<'books> {
     fn new(ledger: &'books Ledger, names: &'books Names, anchor: WallAnchor, since: Option<Generation>) -> Self {
         let changes = since.map(|since| Changes::new(ledger.zones(), since));
         let zones = ledger.zones().len();
-        let level_sums = match since {
-            Some(_) => Vec::new(),
-            None => {
-                vec![sums(ledger.processes(), zones), sums(ledger.commands(), zones), sums(ledger.cgroups(), zones)]
-            }
+        let pending = ledger.pending_functions();
+        let level_sums = if since.is_some() {
+            Vec::new()
+        } else {
+            let mut functions = sums(ledger.functions().level(), zones);
+            add_to(&mut functions, &pending);
+            vec![
+                sums(ledger.processes(), zones),
+                sums(ledger.commands(), zones),
+                sums(ledger.cgroups(), zones),
+                functions,
+            ]
         };
-        Self { ledger, names, anchor, changes, level_sums, unknown: "".into() }
+        Self { ledger, names, anchor, changes, level_sums, pending, unknown: "".into() }
     }
 
     fn zones(&self) -> Vec<ZoneLine> {
@@ -146,10 +162,14 @@ impl<'books> View<'books> {
 
     fn cgroup(&self, line: &Line<CgroupId, Cgroup>) -> CgroupLine {
         let name = line.extra.name.as_ref().or_else(|| self.names.cgroup(line.key));
+        let container = container(name);
+        let workloads = self.names.workloads();
         CgroupLine {
             id: line.key,
             path: path(name, line.key),
-            container: container(name),
+            container_facts: container.as_deref().and_then(|container| workloads.facts_of(container)).cloned(),
+            pod: container.as_deref().and_then(|container| workloads.pod_of(container)).cloned(),
+            container,
             state: state(line.has_ended()),
             cpu_time: line.usage.cpu_time,
             energy: self.energy(&line.usage),
@@ -191,8 +211,22 @@ impl<'books> View<'books> {
         }
     }
 
+    fn function(&self, line: &Line<FunctionId, ()>, containers: &FxHashMap<FunctionId, usize>) -> Option<FunctionLine> {
+        Some(FunctionLine {
+            id: line.key,
+            function: Arc::clone(self.names.workloads().function(line.key)?),
+            containers: containers.get(&line.key).copied().unwrap_or_default(),
+            cpu_time: line.usage.cpu_time,
+            energy: self.energy(&line.usage),
+        })
+    }
+
     fn other<Key: Copy + Eq + Hash, Extra>(&self, level: &Level<Key, Extra>) -> OtherLine {
-        OtherLine { cpu_time: level.other().cpu_time, energy: self.energy(level.other()) }
+        self.used_by_others(level.other())
+    }
+
+    fn used_by_others(&self, used: &Usage) -> OtherLine {
+        OtherLine { cpu_time: used.cpu_time, energy: self.energy(used) }
     }
 
     /// Every zone, so that a line has the same shape from its beginning.
@@ -208,11 +242,15 @@ impl<'books> View<'books> {
 fn sums<Key: Copy + Eq + Hash, Extra>(level: &Level<Key, Extra>, zones: usize) -> Vec<Microjoules> {
     let mut sums = vec![Microjoules::ZERO; zones];
     for usage in level.visible_lines().map(|line| &line.usage).chain([level.other()]) {
-        for (sum, used) in sums.iter_mut().zip(usage.zones()) {
-            *sum += used.active + used.idle;
-        }
+        add_to(&mut sums, usage);
     }
     sums
+}
+
+fn add_to(sums: &mut [Microjoules], usage: &Usage) {
+    for (sum, used) in sums.iter_mut().zip(usage.zones()) {
+        *sum += used.active + used.idle;
+    }
 }
 
 fn path(name: Option<&CgroupName>, id: CgroupId) -> Arc<str> {

@@ -49,6 +49,7 @@ fn config() -> impl Strategy<Value = LedgerConfig> {
             max_processes: processes,
             max_cgroups: cgroups,
             max_commands: commands,
+            max_functions: commands,
             max_ended: ended,
             ended_retention: Duration::from_secs(seconds),
         },

@@ -6,9 +6,11 @@ mod picture;
 
 pub use build::{Context, build};
 pub use handle::{Request, SnapshotHandle, Stopped};
-pub use picture::{CgroupLine, CommandLine, EnergyLine, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine};
+pub use picture::{
+    CgroupLine, CommandLine, EnergyLine, FunctionLine, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine,
+};
 
-pub use crate::identity::{Container, CpuFacts, NodeFacts};
+pub use crate::identity::{Container, ContainerFacts, CpuFacts, Function, FunctionId, NodeFacts, Platform, PodFacts};
 pub use crate::ledger::Generation;
 
 #[cfg(test)]
@@ -17,6 +19,8 @@ mod build_test;
 mod changes_test;
 #[cfg(test)]
 mod conservation_test;
+#[cfg(test)]
+mod functions_test;
 #[cfg(test)]
 mod load_test;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::activity::{CgroupId, ConsumerId, Pid};
 use crate::clock::Timestamp;
-use crate::identity::{Container, NodeFacts};
+use crate::identity::{Container, ContainerFacts, Function, FunctionId, NodeFacts, PodFacts};
 use crate::ledger::Generation;
 use crate::source::{Provenance, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
@@ -36,6 +36,12 @@ pub struct Snapshot {
     pub processes: Vec<ProcessLine>,
     /// What the processes used that have no line of their own any more or not yet.
     pub other_processes: OtherLine,
+    /// Functions. Together with `other_functions` and `pending_functions` they are all the cgroups.
+    pub functions: Vec<FunctionLine>,
+    /// What is in no function, or in one that has no line of its own.
+    pub other_functions: OtherLine,
+    /// What containers used whose function has not been told yet. It falls when it is, and the function's line grows.
+    pub pending_functions: OtherLine,
     /// CPU time that was idle, over all CPUs.
     pub idle_cpu_time: Nanoseconds,
     /// CPU time of all consumers, over all CPUs.
@@ -106,6 +112,10 @@ pub struct CgroupLine {
     pub path: Arc<str>,
     /// The container that it is, or lies in.
     pub container: Option<Arc<Container>>,
+    /// What was told of that container.
+    pub container_facts: Option<Arc<ContainerFacts>>,
+    /// What was told of its pod.
+    pub pod: Option<Arc<PodFacts>>,
     /// Whether it still exists.
     pub state: LineState,
     /// CPU time of its processes.
@@ -150,6 +160,21 @@ pub struct ProcessLine {
     pub kernel_thread: bool,
     /// Whether it still exists.
     pub state: LineState,
+    /// CPU time.
+    pub cpu_time: Nanoseconds,
+    /// Energy by zone.
+    pub energy: Vec<EnergyLine>,
+}
+
+/// One function: all its containers, past and present.
+#[derive(Clone, Debug)]
+pub struct FunctionLine {
+    /// Which.
+    pub id: FunctionId,
+    /// What it is.
+    pub function: Arc<Function>,
+    /// In how many containers it runs now; not counted (0) in a picture of changes.
+    pub containers: usize,
     /// CPU time.
     pub cpu_time: Nanoseconds,
     /// Energy by zone.

@@ -8,7 +8,7 @@ use crate::activity::{ActivityWindow, CgroupId, Comm, ConsumerId, Lifecycle, Pid
 use crate::attribute::{Attribution, Share};
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::LedgerConfig;
-use crate::identity::{Names, NodeFacts};
+use crate::identity::{FunctionId, Names, NodeFacts};
 use crate::ledger::Ledger;
 use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty};
@@ -124,6 +124,7 @@ pub(super) enum LineKey {
     Process(ConsumerId),
     Command(CgroupId, Arc<str>),
     Cgroup(CgroupId),
+    Function(FunctionId),
 }
 
 /// A line's counters: CPU time, then active and idle energy by zone.
@@ -142,7 +143,9 @@ pub(super) fn lines(snapshot: &Snapshot) -> HashMap<LineKey, Counters> {
         .iter()
         .map(|line| (LineKey::Command(line.cgroup, line.comm.clone()), counters(line.cpu_time, &line.energy)));
     let cgroups = snapshot.cgroups.iter().map(|line| (LineKey::Cgroup(line.id), counters(line.cpu_time, &line.energy)));
-    processes.chain(commands).chain(cgroups).collect()
+    let functions =
+        snapshot.functions.iter().map(|line| (LineKey::Function(line.id), counters(line.cpu_time, &line.energy)));
+    processes.chain(commands).chain(cgroups).chain(functions).collect()
 }
 
 /// At every level the lines and `other` are the zones and the CPU time, to the last unit.
@@ -154,15 +157,22 @@ fn check_sums(snapshot: &Snapshot) {
     let level = |wanted: fn(&LineKey) -> bool, other: &OtherLine| {
         let mut sum = counters(other.cpu_time, &other.energy);
         for counters in lines.iter().filter(|(key, _)| wanted(key)).map(|(_, counters)| counters) {
-            sum.iter_mut().zip(counters).for_each(|(sum, part)| *sum += part);
+            add(&mut sum, counters);
         }
         sum
     };
     assert_eq!(level(|key| matches!(key, LineKey::Process(_)), &snapshot.other_processes), whole, "processes");
     assert_eq!(level(|key| matches!(key, LineKey::Command(..)), &snapshot.other_commands), whole, "commands");
     assert_eq!(level(|key| matches!(key, LineKey::Cgroup(_)), &snapshot.other_cgroups), whole, "cgroups");
+    let mut functions = level(|key| matches!(key, LineKey::Function(_)), &snapshot.other_functions);
+    add(&mut functions, &counters(snapshot.pending_functions.cpu_time, &snapshot.pending_functions.energy));
+    assert_eq!(functions, whole, "functions");
     for zone in &snapshot.zones {
         assert_eq!(zone.books_error, 0);
         assert_eq!(zone.measured, zone.active + zone.idle + zone.unattributed);
     }
+}
+
+fn add(sum: &mut [u64], parts: &[u64]) {
+    sum.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
 }

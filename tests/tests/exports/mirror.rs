@@ -62,5 +62,6 @@ pub(crate) fn name(line: &pb::Line) -> String {
         pb::line::Subject::Command(it) => format!("{} {}", it.cgroup_id, it.name),
         pb::line::Subject::Cgroup(it) => it.id.to_string(),
         pb::line::Subject::Container(it) => it.id.clone(),
+        pb::line::Subject::Function(it) => format!("{}/{}", it.namespace, it.name),
     }
 }

@@ -10,13 +10,14 @@ Examples:
   prony top                                        what uses energy on this machine, by process
   prony top --by cgroup --sort joules              by cgroup, most energy in all first
   prony top --endpoint http://10.0.0.7:9191        of another machine
+  prony top --by function                          by serverless function, or what owns the pods
   prony top --by command --cgroup /system.slice    the commands of all services
   prony top --once --lines 10                      the ten that draw most power now, as text
   prony top --once --output json | jq '.lines[0]'  for a script
   prony top --once --interval 10s --output csv     means over ten seconds
 
 Keys:
-  p m c o  by process, command, cgroup, container     Tab     the next of these
+  p m c o f  by process, command, cgroup, container, function     Tab  the next of these
   w j u n  sort by watts, joules, CPU, name           r       the other way round
   z        the next zone                              /       type a filter (Esc takes it away)
   Space    pause                                      arrows, PgUp, PgDn, Home, End  scroll
@@ -53,6 +54,12 @@ pub struct TopArgs {
     /// Only the container whose id begins like this
     #[arg(long, value_name = "ID")]
     pub container: Option<String>,
+    /// Only functions of this name (asterisks allowed); by function
+    #[arg(long, value_name = "NAME")]
+    pub function: Option<String>,
+    /// Only functions in this namespace (asterisks allowed); by function
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
     /// Print one picture and end
     #[arg(long)]
     pub once: bool,
@@ -72,6 +79,8 @@ impl TopArgs {
             command: self.command.clone().unwrap_or_default(),
             pid: self.pid,
             container: self.container.clone().unwrap_or_default(),
+            function: self.function.clone().unwrap_or_default(),
+            namespace: self.namespace.clone().unwrap_or_default(),
         };
         let resolution = prost_types::Duration::try_from(self.interval).ok();
         pb::WatchRequest { granularity: by.on_the_wire() as i32, filter: Some(filter), resolution }
@@ -89,6 +98,8 @@ pub enum Granularity {
     Cgroup,
     /// A container.
     Container,
+    /// A function: all its containers, past and present.
+    Function,
 }
 
 impl Granularity {
@@ -98,7 +109,8 @@ impl Granularity {
             Self::Process => Self::Command,
             Self::Command => Self::Cgroup,
             Self::Cgroup => Self::Container,
-            Self::Container => Self::Process,
+            Self::Container => Self::Function,
+            Self::Function => Self::Process,
         }
     }
 
@@ -109,6 +121,7 @@ impl Granularity {
             Self::Command => "command",
             Self::Cgroup => "cgroup",
             Self::Container => "container",
+            Self::Function => "function",
         }
     }
 
@@ -118,6 +131,7 @@ impl Granularity {
             Self::Command => pb::Granularity::Command,
             Self::Cgroup => pb::Granularity::Cgroup,
             Self::Container => pb::Granularity::Container,
+            Self::Function => pb::Granularity::Function,
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) enum LineKey {
     Command { cgroup: u64, name: String },
     Cgroup(u64),
     Container(String),
+    Function([String; 4]),
 }
 
 /// One line.
@@ -203,5 +204,8 @@ fn key(line: &pb::Line) -> Option<LineKey> {
         }
         pb::line::Subject::Cgroup(cgroup) => LineKey::Cgroup(cgroup.id),
         pb::line::Subject::Container(container) => LineKey::Container(container.id.clone()),
+        pb::line::Subject::Function(pb::Function { platform, namespace, name, revision }) => {
+            LineKey::Function([platform, namespace, name, revision].map(Clone::clone))
+        }
     })
 }

@@ -85,6 +85,7 @@ fn row(entry: &Entry, zones: &ZoneGroup) -> Row {
             (None, cgroup.path.clone(), cgroup.container.as_ref().map(container_name).unwrap_or_default())
         }
         Some(pb::line::Subject::Container(container)) => (None, container_name(container), pod_name(container)),
+        Some(pb::line::Subject::Function(function)) => (None, function_name(function), function_place(function)),
         None => (None, String::new(), String::new()),
     };
     Row {
@@ -110,5 +111,18 @@ fn container_name(container: &pb::Container) -> String {
 }
 
 fn pod_name(container: &pb::Container) -> String {
-    if container.pod_uid.is_empty() { container.runtime.clone() } else { format!("pod {}", container.pod_uid) }
+    match container {
+        pb::Container { pod_name, pod_namespace, .. } if !pod_name.is_empty() => format!("{pod_namespace}/{pod_name}"),
+        pb::Container { pod_uid, .. } if !pod_uid.is_empty() => format!("pod {pod_uid}"),
+        pb::Container { name, runtime, .. } => format!("{runtime} {name}").trim().to_owned(),
+    }
+}
+
+fn function_name(function: &pb::Function) -> String {
+    let pb::Function { name, revision, .. } = function;
+    if revision.is_empty() { name.clone() } else { format!("{name} ({revision})") }
+}
+
+fn function_place(function: &pb::Function) -> String {
+    format!("{} {}", function.platform, function.namespace).trim_end().to_owned()
 }

@@ -138,6 +138,7 @@ impl Screen {
             KeyCode::Char('m') => return self.switch(Granularity::Command),
             KeyCode::Char('c') => return self.switch(Granularity::Cgroup),
             KeyCode::Char('o') => return self.switch(Granularity::Container),
+            KeyCode::Char('f') => return self.switch(Granularity::Function),
             KeyCode::Tab => return self.switch(self.by.next()),
             KeyCode::Char('w') => self.sort = Sort::Watts,
             KeyCode::Char('j') => self.sort = Sort::Joules,

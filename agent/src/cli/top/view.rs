@@ -16,7 +16,7 @@ use super::zones::{provenance_label, zone_label};
 const MAX_ZONE_LINES: usize = 5;
 
 const HELP: &str = "\
-p m c o  by process, command, cgroup, container
+p m c o f  by process, command, cgroup, container, function
 Tab      the next of these
 w j u n  sort by watts, joules, CPU, name
 r        the other way round
@@ -134,6 +134,10 @@ fn columns(by: Granularity, width: u16) -> (Vec<String>, Vec<Constraint>) {
             heads.extend([name("CONTAINER"), name("POD OR RUNTIME")]);
             widths.extend([Constraint::Length(12), Constraint::Min(10)]);
         }
+        Granularity::Function => {
+            heads.extend([name("FUNCTION"), name("PLATFORM AND NAMESPACE")]);
+            widths.extend([Constraint::Fill(1), Constraint::Fill(1)]);
+        }
     }
     (heads, widths)
 }
@@ -185,7 +189,7 @@ fn status_style(screen: &Screen, theme: Theme) -> Style {
 }
 
 fn help(frame: &mut Frame<'_>) {
-    let (width, height) = (54, HELP.lines().count() as u16 + 2);
+    let (width, height) = (58, HELP.lines().count() as u16 + 2);
     let area = frame.area();
     let area = Rect {
         x: area.x + area.width.saturating_sub(width) / 2,

@@ -8,7 +8,8 @@ use prost_types::Timestamp;
 use crate::activity::{CgroupId, ConsumerId};
 use crate::export::containers::{ContainerLine, Containers};
 use crate::snapshot::{
-    CgroupLine, CommandLine, Container, EnergyLine, LineState, NodeFacts, ProcessLine, Snapshot, ZoneLine,
+    CgroupLine, CommandLine, Container, ContainerFacts, EnergyLine, FunctionId, FunctionLine, LineState, NodeFacts,
+    PodFacts, ProcessLine, Snapshot, ZoneLine,
 };
 use crate::source::Provenance;
 use crate::units::Nanoseconds;
@@ -22,6 +23,7 @@ pub(super) enum LineKey {
     Command(CgroupId, Arc<str>),
     Cgroup(CgroupId),
     Container(Arc<str>),
+    Function(FunctionId),
 }
 
 /// The processes of a picture that are wanted.
@@ -44,7 +46,7 @@ fn process(line: &ProcessLine) -> (LineKey, pb::Line) {
         command: line.comm.to_string(),
         executable: line.exe.to_string(),
         kernel_thread: line.kernel_thread,
-        container: line.container.as_deref().map(container),
+        container: line.container.as_deref().map(|known| container(known, None, None)),
     });
     (LineKey::Process(line.consumer), whole_line(subject, line.state, totals(line.cpu_time, &line.energy)))
 }
@@ -67,7 +69,7 @@ pub(super) fn commands(snapshot: &Snapshot, wanted: &Selection) -> Vec<(LineKey,
             cgroup: line.cgroup_path.to_string(),
             name: line.comm.to_string(),
             processes: line.processes,
-            container: within.map(container),
+            container: within.map(|within| container(within, None, None)),
         });
         let key = LineKey::Command(line.cgroup, Arc::clone(&line.comm));
         Some((key, whole_line(subject, LineState::Running, totals(line.cpu_time, &line.energy))))
@@ -85,7 +87,10 @@ fn cgroup(line: &CgroupLine) -> (LineKey, pb::Line) {
     let subject = pb::line::Subject::Cgroup(pb::Cgroup {
         id: line.id.0,
         path: line.path.to_string(),
-        container: line.container.as_deref().map(container),
+        container: line
+            .container
+            .as_deref()
+            .map(|known| container(known, line.container_facts.as_deref(), line.pod.as_deref())),
     });
     (LineKey::Cgroup(line.id), whole_line(subject, line.state, totals(line.cpu_time, &line.energy)))
 }
@@ -97,17 +102,36 @@ pub(super) fn containers(snapshot: &Snapshot, wanted: &Selection, known: &mut Co
 }
 
 fn container_line(line: &ContainerLine) -> (LineKey, pb::Line) {
-    let subject = pb::line::Subject::Container(container(&line.container));
+    let subject = pb::line::Subject::Container(container(&line.container, line.facts.as_deref(), line.pod.as_deref()));
     let key = LineKey::Container(Arc::clone(&line.container.id));
     (key, whole_line(subject, line.state, totals(line.cpu_time, &line.energy)))
 }
 
-/// A container as it is named on the wire.
-fn container(container: &Container) -> pb::Container {
+/// The functions of a picture that are wanted.
+pub(super) fn functions(snapshot: &Snapshot, wanted: &Selection) -> Vec<(LineKey, pb::Line)> {
+    snapshot.functions.iter().filter(|line| wanted.wants_function(&line.function)).map(function).collect()
+}
+
+fn function(line: &FunctionLine) -> (LineKey, pb::Line) {
+    let subject = pb::line::Subject::Function(pb::Function {
+        platform: line.function.platform.label().to_owned(),
+        namespace: line.function.namespace.to_string(),
+        name: line.function.name.to_string(),
+        revision: line.function.revision.to_string(),
+    });
+    let totals = totals(line.cpu_time, &line.energy);
+    (LineKey::Function(line.id), whole_line(subject, LineState::Running, totals))
+}
+
+/// A container as it is named on the wire, with what was told of it and of its pod.
+fn container(container: &Container, facts: Option<&ContainerFacts>, pod: Option<&PodFacts>) -> pb::Container {
     pb::Container {
         id: container.id.to_string(),
         runtime: container.runtime.to_owned(),
         pod_uid: container.pod_uid.as_deref().unwrap_or_default().to_owned(),
+        name: facts.map_or_else(String::new, |facts| facts.name.to_string()),
+        pod_name: pod.map_or_else(String::new, |pod| pod.name.to_string()),
+        pod_namespace: pod.map_or_else(String::new, |pod| pod.namespace.to_string()),
     }
 }
 

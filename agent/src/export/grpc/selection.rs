@@ -4,13 +4,14 @@ use prony_proto::energy::v1 as pb;
 use tonic::Status;
 
 use crate::activity::Pid;
-use crate::snapshot::Container;
+use crate::snapshot::{Container, Function};
 
 use super::pattern::Pattern;
 
 const MAX_CGROUP_BYTES: usize = 1024;
 const MAX_COMMAND_BYTES: usize = 64;
 const MAX_CONTAINER_BYTES: usize = 128;
+const MAX_FUNCTION_BYTES: usize = 256;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +21,7 @@ pub(super) enum Granularity {
     Cgroup,
     Container,
     Zone,
+    Function,
 }
 
 /// Which lines are wanted.
@@ -30,6 +32,8 @@ pub(super) struct Selection {
     command: Option<Pattern>,
     pid: Option<Pid>,
     container: Option<String>,
+    function: Option<Pattern>,
+    namespace: Option<Pattern>,
 }
 
 impl Selection {
@@ -41,8 +45,9 @@ impl Selection {
             Ok(pb::Granularity::Cgroup) => Granularity::Cgroup,
             Ok(pb::Granularity::Container) => Granularity::Container,
             Ok(pb::Granularity::Zone) => Granularity::Zone,
+            Ok(pb::Granularity::Function) => Granularity::Function,
             Ok(pb::Granularity::Unspecified) | Err(_) => {
-                return Err(refuse("granularity", "has to be PROCESS, COMMAND, CGROUP, CONTAINER or ZONE"));
+                return Err(refuse("granularity", "has to be PROCESS, COMMAND, CGROUP, CONTAINER, FUNCTION or ZONE"));
             }
         };
         let filter = filter.unwrap_or_default();
@@ -52,21 +57,26 @@ impl Selection {
             command: pattern("filter.command", &filter.command, MAX_COMMAND_BYTES)?,
             pid: filter.pid.map(Pid),
             container: container(filter.container)?,
+            function: pattern("filter.function", &filter.function, MAX_FUNCTION_BYTES)?,
+            namespace: pattern("filter.namespace", &filter.namespace, MAX_FUNCTION_BYTES)?,
         };
         selection.check_fields()?;
         Ok(selection)
     }
 
     fn check_fields(&self) -> Result<(), Status> {
-        use Granularity::{Command, Process, Zone};
+        use Granularity::{Command, Function, Process, Zone};
         if self.pid.is_some() && self.granularity != Process {
             return Err(refuse("filter.pid", "goes with granularity PROCESS only"));
         }
         if self.command.is_some() && !matches!(self.granularity, Process | Command) {
             return Err(refuse("filter.command", "goes with granularity PROCESS or COMMAND only"));
         }
-        if self.granularity == Zone && (self.cgroup.is_some() || self.container.is_some()) {
-            return Err(refuse("filter", "has to be left out with granularity ZONE"));
+        if matches!(self.granularity, Zone | Function) && (self.cgroup.is_some() || self.container.is_some()) {
+            return Err(refuse("filter", "has to be left out with granularity ZONE, and names no place with FUNCTION"));
+        }
+        if self.granularity != Function && (self.function.is_some() || self.namespace.is_some()) {
+            return Err(refuse("filter.function", "and filter.namespace go with granularity FUNCTION only"));
         }
         Ok(())
     }
@@ -79,6 +89,12 @@ impl Selection {
     /// Whether this command name is wanted.
     pub(super) fn wants_command(&self, name: &str) -> bool {
         self.command.as_ref().is_none_or(|wanted| wanted.fits(name))
+    }
+
+    /// Whether this function is wanted.
+    pub(super) fn wants_function(&self, function: &Function) -> bool {
+        let fits = |wanted: &Option<Pattern>, name| wanted.as_ref().is_none_or(|wanted| wanted.fits(name));
+        fits(&self.function, &function.name) && fits(&self.namespace, &function.namespace)
     }
 
     /// Whether a cgroup with this path, in this container, is wanted.
@@ -126,6 +142,7 @@ mod tests {
         let command = pb::Filter { command: "sh".into(), ..filter() };
         let cgroup = pb::Filter { cgroup: "/a".into(), ..filter() };
         let long = pb::Filter { cgroup: "/".repeat(1025), ..filter() };
+        let named = pb::Filter { function: "hello".into(), namespace: "*".into(), ..filter() };
         let long_id = pb::Filter { container: "a".repeat(129), ..filter() };
         for (granularity, filter, refused) in [
             (G::Unspecified, filter(), Some("granularity")),
@@ -136,6 +153,9 @@ mod tests {
             (G::Container, cgroup.clone(), None),
             (G::Zone, cgroup, Some("filter ")),
             (G::Zone, filter(), None),
+            (G::Function, named.clone(), None),
+            (G::Process, named, Some("filter.function")),
+            (G::Function, pb::Filter { container: "a".into(), ..filter() }, Some("filter ")),
             (G::Cgroup, long, Some("filter.cgroup")),
             (G::Cgroup, long_id, Some("filter.container")),
         ] {

@@ -85,6 +85,7 @@ impl Table {
             Granularity::Command => lines::commands(&picture, &self.selection),
             Granularity::Cgroup => lines::cgroups(&picture, &self.selection),
             Granularity::Container => lines::containers(&picture, &self.selection, &mut self.containers),
+            Granularity::Function => lines::functions(&picture, &self.selection),
             Granularity::Zone => Vec::new(),
         };
         if picture.since.is_none() {
@@ -184,6 +185,7 @@ impl Table {
         match self.selection.granularity {
             Granularity::Process => &picture.other_processes,
             Granularity::Command => &picture.other_commands,
+            Granularity::Function => &picture.other_functions,
             Granularity::Cgroup | Granularity::Container | Granularity::Zone => &picture.other_cgroups,
         }
     }

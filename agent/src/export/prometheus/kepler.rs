@@ -111,7 +111,27 @@ pub(super) fn containers(page: &mut Exposition, lines: &[ContainerLine], groups:
         for line in &sorted {
             groups.sum([&*line.energy], &mut usage);
             let pod = line.container.pod_uid.as_deref().unwrap_or_default();
-            out.fix(&[&line.container.id, "", line.container.runtime, state(line.state), pod]);
+            let name = line.facts.as_ref().map_or("", |facts| &facts.name);
+            out.fix(&[&line.container.id, name, line.container.runtime, state(line.state), pod]);
+            for (zone, used) in in_kepler(groups, &usage) {
+                out.sample(&[zone], value(used));
+            }
+        }
+    }
+}
+
+/// Writes the families of pods.
+pub(super) fn pods(page: &mut Exposition, lines: &[ContainerLine], groups: &ZoneGroups<'_>) {
+    let mut sorted: Vec<&ContainerLine> = lines.iter().collect();
+    sorted.sort_by_key(|line| &line.container.pod_uid);
+    let mut usage = Vec::new();
+    for (family, value) in energy_families(&table::KEPLER_POD_JOULES, &table::KEPLER_POD_WATTS) {
+        let mut out = page.family(family);
+        for line in &sorted {
+            groups.sum([&*line.energy], &mut usage);
+            let uid = line.container.pod_uid.as_deref().unwrap_or_default();
+            let (name, namespace) = line.pod.as_ref().map_or(("", ""), |pod| (&pod.name, &pod.namespace));
+            out.fix(&[uid, name, namespace, state(line.state)]);
             for (zone, used) in in_kepler(groups, &usage) {
                 out.sample(&[zone], value(used));
             }

@@ -16,6 +16,8 @@ use super::{kepler, prony};
 pub(super) struct Surroundings<'a> {
     /// The containers, as the sums of the snapshot's cgroups and of those before them.
     pub(super) containers: &'a [ContainerLine],
+    /// The pods, likewise.
+    pub(super) pods: &'a [ContainerLine],
     /// Whether processes are shown.
     pub(super) processes: bool,
     /// How busy the CPUs are, from 0 to 1.
@@ -37,6 +39,7 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
         kepler::processes(&mut page, processes, &groups);
     }
     kepler::containers(&mut page, around.containers, &groups);
+    kepler::pods(&mut page, around.pods, &groups);
     kepler::build_info(&mut page);
 
     prony::zones(&mut page, &snapshot.zones);
@@ -45,6 +48,7 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
         prony::processes(&mut page, processes, &groups);
     }
     prony::commands(&mut page, &snapshot.commands, &groups);
+    prony::functions(&mut page, snapshot, &groups);
     prony::others(&mut page, snapshot, processes.as_ref(), &groups);
     prony::node(&mut page, snapshot);
 

@@ -33,12 +33,13 @@ fn own() -> OwnProcess {
 const TELEMETRY: &str = "# HELP prony_problems_total Problems met.\n# TYPE prony_problems_total counter\n\
     prony_problems_total{kind=\"x\",node_name=\"node-1\"} 3\n\n";
 
-fn around(containers: &[ContainerLine]) -> Surroundings<'_> {
-    Surroundings { containers, processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
+fn around<'a>(containers: &'a [ContainerLine], pods: &'a [ContainerLine]) -> Surroundings<'a> {
+    Surroundings { containers, pods, processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
 }
 
 fn text(books: &Snapshot, format: Format) -> String {
-    render(books, &around(&Containers::default().update(books, |_, _| true)), format, 0)
+    let lines = |mut groups: Containers| groups.update(books, |_, _| true);
+    render(books, &around(&lines(Containers::default()), &lines(Containers::by_pod())), format, 0)
 }
 
 fn page(books: &Snapshot, format: Format) -> Page {
@@ -132,6 +133,10 @@ fn cgroups_and_other_add_up_to_the_zones() {
         };
         let consumers = sum("prony_cgroup_joules_total", "") + sum("prony_other_joules_total", "cgroup");
         assert_eq!(consumers, sum("prony_zone_joules_total", ""), "{zone} {part}");
+        let functions = sum("prony_function_joules_total", "")
+            + sum("prony_function_pending_joules", "")
+            + sum("prony_other_joules_total", "function");
+        assert_eq!(functions, sum("prony_zone_joules_total", ""), "functions: {zone} {part}");
     }
 }
 
@@ -246,7 +251,7 @@ fn a_containers_energy_does_not_fall_when_one_of_its_cgroups_loses_its_line() {
     let mut books = sample_books::full();
     let mut containers = Containers::default();
     let mut joules = |books: &Snapshot| {
-        let text = render(books, &around(&containers.update(books, |_, _| true)), Format::Text, 0);
+        let text = render(books, &around(&containers.update(books, |_, _| true), &[]), Format::Text, 0);
         let page = parser::parse(&text, Format::Text).expect("a valid page");
         page.sample("kepler_container_cpu_joules_total", &[("zone", "package")]).scaled(6)
     };

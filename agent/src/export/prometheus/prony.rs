@@ -1,6 +1,6 @@
 //! The families that Kepler has not: zones by part, source and provenance, cgroups, commands, and what has no line.
 
-use crate::snapshot::{CgroupLine, CommandLine, OtherLine, Snapshot, ZoneLine};
+use crate::snapshot::{CgroupLine, CommandLine, Function, FunctionLine, OtherLine, Snapshot, ZoneLine};
 use crate::source::Provenance;
 use crate::units::Nanoseconds;
 
@@ -110,6 +110,36 @@ pub(super) fn commands(page: &mut Exposition, lines: &[CommandLine], groups: &Zo
     }
 }
 
+/// Writes the families of functions.
+pub(super) fn functions(page: &mut Exposition, snapshot: &Snapshot, groups: &ZoneGroups<'_>) {
+    let mut sorted: Vec<&FunctionLine> = snapshot.functions.iter().collect();
+    sorted.sort_by_key(|line| &line.function);
+    let mut usage = Vec::new();
+    let mut write = |family: &'static Family, samples: Samples| {
+        let mut out = page.family(family);
+        for line in &sorted {
+            groups.sum([&*line.energy], &mut usage);
+            out.fix(&function_labels(line));
+            samples(&mut out, groups, &usage, line.cpu_time);
+        }
+    };
+    write(&table::FUNCTION_JOULES, joules);
+    write(&table::FUNCTION_WATTS, watts);
+    write(&table::FUNCTION_SECONDS, seconds);
+    let mut out = page.family(&table::FUNCTION_CONTAINERS);
+    for line in &sorted {
+        out.fix(&function_labels(line));
+        out.sample(&[], Value::Count(line.containers as u64));
+    }
+    groups.sum([&*snapshot.pending_functions.energy], &mut usage);
+    joules(&mut page.family(&table::FUNCTION_PENDING_JOULES), groups, &usage, Nanoseconds::ZERO);
+}
+
+fn function_labels(line: &FunctionLine) -> [&str; 4] {
+    let Function { platform, namespace, name, revision } = &*line.function;
+    [platform.label(), namespace, name, revision]
+}
+
 /// Writes what has no line at each level. `processes` is `None` where processes are not exported.
 pub(super) fn others(
     page: &mut Exposition,
@@ -121,6 +151,7 @@ pub(super) fn others(
         processes.map(|processes| Level::of_processes(snapshot, processes, groups)).into_iter().collect();
     levels.push(Level::of("command", &snapshot.other_commands, groups));
     levels.push(Level::of("cgroup", &snapshot.other_cgroups, groups));
+    levels.push(Level::of("function", &snapshot.other_functions, groups));
     let mut write = |family: &'static Family, samples: Samples| {
         let mut out = page.family(family);
         for level in &levels {

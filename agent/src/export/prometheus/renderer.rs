@@ -23,11 +23,13 @@ pub(super) struct Renderer {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     usage_ratio: UsageRatio,
     /// What containers have used, so that their totals do not fall when a cgroup in them loses its line.
     containers: Containers,
+    /// The same for pods.
+    pods: Containers,
     /// The latest page of each format. It lives as long as somebody is sending it, so that nothing is held between
     /// scrapes.
     latest: Vec<(Format, Generation, Weak<Page>)>,
@@ -50,7 +52,14 @@ impl AsRef<[u8]> for SharedPage {
 impl Renderer {
     /// A renderer that adds `recorder`'s metrics to every page, and shows processes if `processes`.
     pub(super) fn new(recorder: PrometheusHandle, processes: bool) -> Self {
-        Self { recorder, processes, state: Mutex::default() }
+        let state = State {
+            usage_ratio: UsageRatio::default(),
+            containers: Containers::default(),
+            pods: Containers::by_pod(),
+            latest: Vec::new(),
+            size: 0,
+        };
+        Self { recorder, processes, state: Mutex::new(state) }
     }
 
     /// The page of a snapshot. Takes milliseconds with thousands of consumers: not for an async thread.
@@ -70,6 +79,7 @@ impl Renderer {
         let began = Instant::now();
         let around = Surroundings {
             containers: &state.containers.update(snapshot, |_, _| true),
+            pods: &state.pods.update(snapshot, |_, _| true),
             processes: self.processes,
             usage_ratio: state.usage_ratio.update(snapshot),
             own: OwnProcess::read(),

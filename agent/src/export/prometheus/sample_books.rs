@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::activity::{CgroupId, ConsumerId, Pid};
 use crate::clock::Timestamp;
 use crate::snapshot::{
-    CgroupLine, CommandLine, Container, CpuFacts, EnergyLine, Generation, LineState, NodeFacts, OtherLine, ProcessLine,
-    Snapshot, ZoneLine,
+    CgroupLine, CommandLine, Container, ContainerFacts, CpuFacts, EnergyLine, Function, FunctionId, FunctionLine,
+    Generation, LineState, NodeFacts, OtherLine, Platform, PodFacts, ProcessLine, Snapshot, ZoneLine,
 };
 use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
@@ -26,6 +26,9 @@ pub(super) fn empty() -> Snapshot {
         other_commands: OtherLine::default(),
         processes: Vec::new(),
         other_processes: OtherLine::default(),
+        functions: Vec::new(),
+        other_functions: OtherLine::default(),
+        pending_functions: OtherLine::default(),
         idle_cpu_time: Nanoseconds::ZERO,
         busy_cpu_time: Nanoseconds::ZERO,
     }
@@ -167,6 +170,9 @@ pub(super) fn full() -> Snapshot {
                 ..process(18, 100, "nginx", vec![energy(0, 4_500_000, 1_000_000, 3.5)])
             },
         ],
+        functions: vec![function(hostile)],
+        other_functions: other_functions(),
+        pending_functions: OtherLine { cpu_time: Nanoseconds(100_000_000), energy: vec![energy(0, 500_000, 0, 0.0)] },
         other_processes: OtherLine { cpu_time: Nanoseconds(7), energy: vec![energy(0, 500_000, 0, 0.0)] },
         idle_cpu_time: Nanoseconds(15_000_000_000),
         busy_cpu_time: Nanoseconds(5_000_000_000),
@@ -174,10 +180,43 @@ pub(super) fn full() -> Snapshot {
     }
 }
 
+fn other_functions() -> OtherLine {
+    OtherLine {
+        cpu_time: Nanoseconds(1_900_000_000),
+        energy: vec![
+            energy(0, 7_500_000, 2_000_000, 0.0),
+            energy(1, 5_345_678, 1_000_000, 0.0),
+            energy(2, 1_000_000, 0, 0.0),
+            energy(3, 20_000_000, 0, 0.0),
+        ],
+    }
+}
+
+fn function(name: &str) -> FunctionLine {
+    FunctionLine {
+        id: FunctionId(0),
+        function: Arc::new(Function {
+            platform: Platform::Knative,
+            namespace: "shop".into(),
+            name: name.into(),
+            revision: "pay-00001".into(),
+        }),
+        containers: 2,
+        cpu_time: Nanoseconds(3_000_000_000),
+        energy: vec![energy(0, 4_000_000, 1_000_000, 3.0)],
+    }
+}
+
 fn cgroup(id: u64, path: &str, container: Option<Arc<Container>>, energy: Vec<EnergyLine>) -> CgroupLine {
     CgroupLine {
         id: CgroupId(id),
         path: path.into(),
+        container_facts: container
+            .is_some()
+            .then(|| Arc::new(ContainerFacts { name: "main".into(), ..ContainerFacts::default() })),
+        pod: container
+            .is_some()
+            .then(|| Arc::new(PodFacts { name: "pay-1".into(), namespace: "shop".into(), ..PodFacts::default() })),
         container,
         state: LineState::Running,
         cpu_time: Nanoseconds(2_000_000_000),

@@ -34,6 +34,8 @@ pub(super) const SECTIONS: &[Section] = &[
             KEPLER_PROCESS_SECONDS,
             KEPLER_CONTAINER_JOULES,
             KEPLER_CONTAINER_WATTS,
+            KEPLER_POD_JOULES,
+            KEPLER_POD_WATTS,
             KEPLER_BUILD_INFO,
         ],
     },
@@ -64,6 +66,11 @@ pub(super) const SECTIONS: &[Section] = &[
             COMMAND_WATTS,
             COMMAND_SECONDS,
             COMMAND_PROCESSES,
+            FUNCTION_JOULES,
+            FUNCTION_WATTS,
+            FUNCTION_SECONDS,
+            FUNCTION_CONTAINERS,
+            FUNCTION_PENDING_JOULES,
             OTHER_JOULES,
             OTHER_WATTS,
             OTHER_SECONDS,
@@ -95,6 +102,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Family> {
 const KEPLER_NODE_LABELS: &[&str] = &["zone", "path"];
 const KEPLER_PROCESS_LABELS: &[&str] = &["pid", "comm", "exe", "type", "state", "container_id", "vm_id", "zone"];
 const KEPLER_CONTAINER_LABELS: &[&str] = &["container_id", "container_name", "runtime", "state", "pod_id", "zone"];
+const KEPLER_POD_LABELS: &[&str] = &["pod_id", "pod_name", "pod_namespace", "state", "zone"];
+const FUNCTION_LABELS: &[&str] = &["platform", "namespace", "function", "revision"];
 const ZONE_LABELS: &[&str] = &["zone", "socket", "source", "provenance"];
 
 pub(super) const KEPLER_NODE_JOULES: Family = Family::counter(
@@ -171,6 +180,14 @@ pub(super) const KEPLER_CONTAINER_WATTS: Family = Family::gauge(
     KEPLER_CONTAINER_LABELS,
     "Power charged to a container: to its cgroup and those below it.",
 );
+pub(super) const KEPLER_POD_JOULES: Family = Family::counter(
+    "kepler_pod_cpu_joules_total",
+    "joules",
+    KEPLER_POD_LABELS,
+    "Energy charged to a pod: to all its containers, past and present.",
+);
+pub(super) const KEPLER_POD_WATTS: Family =
+    Family::gauge("kepler_pod_cpu_watts", "watts", KEPLER_POD_LABELS, "Power charged to a pod.");
 pub(super) const KEPLER_BUILD_INFO: Family = Family::gauge(
     "kepler_build_info",
     "",
@@ -274,6 +291,36 @@ pub(super) const COMMAND_PROCESSES: Family = Family::counter(
     "",
     &["cgroup", "cgroup_id", "comm"],
     "How many processes have borne a command name in a cgroup.",
+);
+pub(super) const FUNCTION_JOULES: Family = Family::counter(
+    "prony_function_joules_total",
+    "joules",
+    &["platform", "namespace", "function", "revision", "zone", "part"],
+    "Energy charged to all containers of a function, past and present.",
+);
+pub(super) const FUNCTION_WATTS: Family = Family::gauge(
+    "prony_function_watts",
+    "watts",
+    &["platform", "namespace", "function", "revision", "zone"],
+    "Power charged to all containers of a function.",
+);
+pub(super) const FUNCTION_SECONDS: Family = Family::counter(
+    "prony_function_cpu_seconds_total",
+    "seconds",
+    FUNCTION_LABELS,
+    "CPU time of all containers of a function, past and present.",
+);
+pub(super) const FUNCTION_CONTAINERS: Family = Family::gauge(
+    "prony_function_containers",
+    "",
+    FUNCTION_LABELS,
+    "Containers that run a function now, as far as they have used CPU time.",
+);
+pub(super) const FUNCTION_PENDING_JOULES: Family = Family::gauge(
+    "prony_function_pending_joules",
+    "joules",
+    &["zone", "part"],
+    "Energy of containers whose function has not been told yet. It falls when it is, and the function's counter grows.",
 );
 pub(super) const OTHER_JOULES: Family = Family::counter(
     "prony_other_joules_total",

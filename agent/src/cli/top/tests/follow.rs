@@ -61,6 +61,9 @@ fn empty(since: Option<Generation>) -> Snapshot {
         other_commands: OtherLine::default(),
         processes: Vec::new(),
         other_processes: OtherLine::default(),
+        functions: Vec::new(),
+        other_functions: OtherLine::default(),
+        pending_functions: OtherLine::default(),
         idle_cpu_time: Nanoseconds::ZERO,
         busy_cpu_time: Nanoseconds::ZERO,
     }

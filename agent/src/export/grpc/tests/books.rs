@@ -145,6 +145,8 @@ impl Books {
                     id,
                     path: members[0].path.as_str().into(),
                     container: members[0].container.clone(),
+                    container_facts: None,
+                    pod: None,
                     state: members[0].state,
                     cpu_time: Nanoseconds(used(members) * 1000),
                     energy: energy(used(members)),
@@ -181,6 +183,9 @@ impl Books {
                 })
                 .collect(),
             other_processes: other,
+            functions: Vec::new(),
+            other_functions: OtherLine::default(),
+            pending_functions: OtherLine::default(),
             idle_cpu_time: Nanoseconds(at),
             busy_cpu_time: Nanoseconds(total * 1000),
         }

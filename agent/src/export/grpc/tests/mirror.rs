@@ -80,5 +80,6 @@ pub(super) fn name(line: &pb::Line) -> String {
         pb::line::Subject::Command(command) => format!("{}@{}", command.name, command.cgroup),
         pb::line::Subject::Cgroup(cgroup) => cgroup.path.clone(),
         pb::line::Subject::Container(container) => container.id.clone(),
+        pb::line::Subject::Function(function) => format!("{}/{}", function.namespace, function.name),
     }
 }
