@@ -1,7 +1,7 @@
 //! Prony: how many joules every process, container and function on this machine uses.
 //!
 //! Data goes one way, and a module uses only those named before it here:
-//! kernel → activity → source → fuse → attribute → identity → ledger → snapshot → export.
+//! kernel → activity → source → fuse → attribute → identity → ledger → invocation → snapshot → export.
 //! From `source` to `snapshot` it is plain data in, plain data out; clocks, files and sockets are at the edges.
 
 #![deny(unsafe_code)]
@@ -16,6 +16,7 @@ pub mod export;
 pub mod fuse;
 pub mod host;
 pub mod identity;
+pub mod invocation;
 pub mod kernel;
 pub mod ledger;
 pub mod notice;

@@ -44,6 +44,14 @@ pub const PROBLEMS: OwnMetric = OwnMetric {
     help: "Problems met, by kind; each kind is also logged, at most once a minute.",
 };
 
+/// Invocations that are not in the books.
+pub const INVOCATIONS_REFUSED: OwnMetric = OwnMetric {
+    name: "prony_invocations_refused_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "Invocations that were seen or reported and are not in the books, by reason.",
+};
+
 /// Scrapes answered.
 pub const SCRAPES: OwnMetric = OwnMetric {
     name: "prony_scrapes_total",
@@ -239,6 +247,7 @@ pub const STEAL_SHARE: OwnMetric = OwnMetric {
 /// All of them, in the order of the documentation.
 pub const ALL: &[OwnMetric] = &[
     PROBLEMS,
+    INVOCATIONS_REFUSED,
     SCRAPES,
     RENDER_SECONDS,
     GRPC_SUBSCRIBERS,

@@ -96,6 +96,14 @@ impl Workloads {
         self.functions.get(id.0 as usize)
     }
 
+    /// The function of this name; the first one known where several namespaces or revisions have it.
+    pub fn find(&self, name: &str, namespace: Option<&str>) -> Option<FunctionId> {
+        let is_wanted = |function: &Function| {
+            &*function.name == name && namespace.is_none_or(|namespace| &*function.namespace == namespace)
+        };
+        self.functions.iter().zip(0..).find(|(function, _)| is_wanted(function)).map(|(_, id)| FunctionId(id))
+    }
+
     /// What is known of the pod that a container is in.
     pub fn pod_of(&self, container: &Container) -> Option<&Arc<PodFacts>> {
         let uid = container.pod_uid.as_ref().or_else(|| self.facts_of(container)?.pod_uid.as_ref())?;

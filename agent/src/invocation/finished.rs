@@ -1,0 +1,41 @@
+//! An invocation whose energy is known.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::identity::Function;
+use crate::units::{Microjoules, Nanoseconds};
+
+use super::observed::By;
+
+/// One invocation and what it used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// Its id, as its observer calls it; for a process, its number and when it was started.
+    pub id: Arc<str>,
+    /// Who saw it.
+    pub by: By,
+    /// Of which function it is.
+    pub function: Arc<Function>,
+    /// In which container it ran; `None` where it used no CPU time.
+    pub container: Option<Arc<str>>,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Timestamp,
+    /// CPU time.
+    pub cpu_time: Nanoseconds,
+    /// Energy by zone.
+    pub energy: Vec<ZoneEnergy>,
+}
+
+/// What an invocation used in one zone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ZoneEnergy {
+    /// Index of the zone, as in a snapshot.
+    pub zone: usize,
+    /// Its energy.
+    pub energy: Microjoules,
+    /// One standard deviation of it, in microjoules.
+    pub sigma: f64,
+}

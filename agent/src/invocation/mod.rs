@@ -1,0 +1,23 @@
+//! Energy of single invocations.
+//!
+//! Invocations are seen by the kernel (a process each, or a request on a socket) or are reported. Their energy is a part of
+//! what the container used that they ran in, by CPU time.
+
+mod book;
+mod claims;
+mod finished;
+#[cfg(test)]
+mod fixtures;
+mod histogram;
+mod history;
+mod observed;
+mod processes;
+mod refusal;
+mod totals;
+
+pub use book::{BookOptions, InvocationBook};
+pub use finished::{Finished, ZoneEnergy};
+pub use histogram::{BUCKETS, Exemplar, Histogram};
+pub use observed::{By, Observed, Place};
+pub use refusal::Refusal;
+pub use totals::{FunctionTotals, Phase, Phases};
