@@ -52,6 +52,14 @@ pub const INVOCATIONS_REFUSED: OwnMetric = OwnMetric {
     help: "Invocations that were seen or reported and are not in the books, by reason.",
 };
 
+/// Whether a source of names answers.
+pub const METADATA_UP: OwnMetric = OwnMetric {
+    name: "prony_metadata_up",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "Whether what tells the names of pods and containers has answered lately: 1 or 0.",
+};
+
 /// Scrapes answered.
 pub const SCRAPES: OwnMetric = OwnMetric {
     name: "prony_scrapes_total",
@@ -248,6 +256,7 @@ pub const STEAL_SHARE: OwnMetric = OwnMetric {
 pub const ALL: &[OwnMetric] = &[
     PROBLEMS,
     INVOCATIONS_REFUSED,
+    METADATA_UP,
     SCRAPES,
     RENDER_SECONDS,
     GRPC_SUBSCRIBERS,

@@ -155,6 +155,21 @@ pub(super) const KEYS: &[Key] = &[
 
     Key::new("identity.function_label", Kind::Text, Unset("\"example.com/function\""),
         "A label of pods or containers whose value names the function; it goes before those of the FaaS platforms."),
+    Key::new("identity.metadata", Kind::Choice(&["auto", "kubelet", "docker", "podman", "off"]), Default("\"auto\""),
+        "What tells the names and labels of pods and containers: `auto` takes the kubelet in a pod, else the engines whose \
+         sockets are there."),
+    Key::new("identity.kubelet_url", Kind::Text, Default("\"https://127.0.0.1:10250\""),
+        "Where the kubelet of this node answers."),
+    Key::new("identity.kubelet_insecure", Kind::Flag, Default("false"),
+        "Whether the kubelet's certificate is taken unseen: for kubelets that sign their own."),
+    Key::new("identity.ca_file", Kind::Path, Default("\"/var/run/secrets/kubernetes.io/serviceaccount/ca.crt\""),
+        "Certificates of the authorities that sign the kubelet's, in PEM."),
+    Key::new("identity.token_file", Kind::Path, Default("\"/var/run/secrets/kubernetes.io/serviceaccount/token\""),
+        "The token that the kubelet is asked with. It is read anew each time."),
+    Key::new("identity.every", Kind::Duration(Duration::from_millis(100), MINUTE), Default("\"5s\""),
+        "How often the kubelet is asked."),
+    Key::new("identity.docker_socket", Kind::Path, Default("\"/var/run/docker.sock\""), "Docker's socket."),
+    Key::new("identity.podman_socket", Kind::Path, Default("\"/run/podman/podman.sock\""), "Podman's socket."),
 
     Key::new("attribution.policy", Kind::Choice(&["separate", "proportional", "equal"]), Default("\"separate\""),
         "Who is charged static energy: `separate` nobody, it has a line of its own; `proportional` everybody who ran, \

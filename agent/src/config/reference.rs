@@ -106,7 +106,7 @@ mod tests {
                 }],
                 estimate: EstimateConfig { enabled: Some(true), tdp: Some(Watts(65.0)), idle_share: Some(0.2) },
             },
-            identity: IdentityConfig { function_label: Some("function".into()) },
+            identity: IdentityConfig { function_label: Some("function".into()), ..IdentityConfig::default() },
             attribution: AttributionConfig {
                 policy: Policy::Equal,
                 static_power: [("package-0".to_owned(), Watts(12.5))].into(),

@@ -218,11 +218,74 @@ pub struct EstimateConfig {
 }
 
 /// `[identity]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IdentityConfig {
     /// A label of pods or containers whose value names the function; it goes before those of the FaaS platforms.
     pub function_label: Option<String>,
+    /// What tells the names and labels of pods and containers.
+    pub metadata: MetadataChoice,
+    /// Where the kubelet of this node answers.
+    pub kubelet_url: String,
+    /// Whether the kubelet's certificate is taken unseen.
+    pub kubelet_insecure: bool,
+    /// Certificates of the authorities that sign the kubelet's, in PEM.
+    pub ca_file: PathBuf,
+    /// The token that the kubelet is asked with.
+    pub token_file: PathBuf,
+    /// How often the kubelet is asked.
+    #[serde(with = "duration")]
+    pub every: Duration,
+    /// Docker's socket.
+    pub docker_socket: PathBuf,
+    /// Podman's socket.
+    pub podman_socket: PathBuf,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self {
+            function_label: None,
+            metadata: MetadataChoice::Auto,
+            kubelet_url: "https://127.0.0.1:10250".into(),
+            kubelet_insecure: false,
+            ca_file: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt".into(),
+            token_file: "/var/run/secrets/kubernetes.io/serviceaccount/token".into(),
+            every: Duration::from_secs(5),
+            docker_socket: "/var/run/docker.sock".into(),
+            podman_socket: "/run/podman/podman.sock".into(),
+        }
+    }
+}
+
+/// What tells the names and labels of pods and containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetadataChoice {
+    /// The kubelet in a pod, else the engines whose sockets are there.
+    #[default]
+    Auto,
+    /// The kubelet of this node.
+    Kubelet,
+    /// Docker's engine.
+    Docker,
+    /// Podman's service.
+    Podman,
+    /// Nothing.
+    Off,
+}
+
+impl MetadataChoice {
+    /// The word in the configuration.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Kubelet => "kubelet",
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// `[attribution]`

@@ -13,6 +13,7 @@ mod function;
 mod function_rules;
 mod interner;
 mod living_processes;
+pub mod metadata;
 mod metadata_news;
 mod names;
 mod observer;

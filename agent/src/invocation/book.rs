@@ -343,12 +343,12 @@ impl InvocationBook {
     }
 
     fn name_the_unnamed(&mut self, now: Timestamp, names: &Names) {
-        let mut named = Vec::new();
+        let mut moved = Vec::new();
         self.unnamed.retain(|_, unnamed| {
             let timeline = names.workloads().timeline(&unnamed.container);
             match timeline.and_then(|timeline| timeline.at(unnamed.since)) {
                 Some(function) => {
-                    named.extend(function.map(|function| {
+                    moved.extend(function.map(|function| {
                         (function, Arc::clone(&unnamed.container.id), std::mem::take(&mut unnamed.phases))
                     }));
                     false
@@ -356,7 +356,7 @@ impl InvocationBook {
                 None => now.since(unnamed.since) < NAMED_WITHIN,
             }
         });
-        for (function, container, phases) in named {
+        for (function, container, phases) in moved {
             self.totals.entry(function).or_default().phases.take(&phases);
             self.count_start(&container, function);
         }

@@ -62,11 +62,6 @@ impl History {
         }
     }
 
-    /// Where it begins.
-    pub(super) fn from(&self) -> Timestamp {
-        self.ticks.front().map_or(Timestamp(u64::MAX), |tick| tick.from)
-    }
-
     /// The ticks that lie in a time, wholly or in part.
     pub(super) fn within(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Tick> {
         let first = self.ticks.partition_point(|tick| tick.to <= from);
@@ -85,7 +80,7 @@ mod tests {
         for start in (0..100).step_by(10) {
             history.add(&tick(start, start + 10, &[(1, start), (2, 5)]), |wanted| *wanted == consumer(1));
         }
-        assert_eq!(history.from(), Timestamp(40));
+        assert_eq!(history.within(Timestamp(0), Timestamp(200)).next().map(|tick| tick.from), Some(Timestamp(40)));
         let found: Vec<u64> = history.within(Timestamp(65), Timestamp(80)).map(|tick| tick.from.0).collect();
         assert_eq!(found, [60, 70]);
         let last = history.within(Timestamp(90), Timestamp(200)).last().expect("a tick");

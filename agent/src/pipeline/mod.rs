@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::activity::{Topology, read_topology};
+use crate::clock::Timestamp;
 use crate::config::{ActivityConfig, Config};
 use crate::export::grpc::GrpcServer;
 use crate::export::prometheus;
 use crate::host::HostRoots;
-use crate::identity::NodeFacts;
+use crate::identity::{NodeFacts, metadata};
 use crate::kernel::LoadOptions;
 use crate::snapshot::{Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
@@ -109,6 +110,9 @@ fn start_windows(
     shutdown: CancellationToken,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
+    let names = sender.clone();
+    let tell = move |news| drop(names.send(Message::Metadata(Timestamp::now(), news)));
+    metadata::start(&config.identity, &runtime, tell, &shutdown);
     let deliver: Deliver = Arc::new(move |readings| {
         // The pipeline ends before its sources do.
         let _ = sender.send(Message::Readings(readings));

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::config::{Config, ConfigErrors};
+use crate::identity::metadata::{Source, chosen};
 
 use super::output::{Output, Style, print, print_json};
 use super::run::ConfigArgs;
@@ -98,11 +99,13 @@ pub struct Facts<'a> {
     pub ports: &'a Ports,
     /// The configured meters.
     pub meters: &'a [Reach],
+    /// What tells the names of containers.
+    pub names: &'a [Source],
 }
 
 /// Judges the facts.
 pub fn examine(facts: &Facts<'_>) -> Report {
-    let Facts { machine, config, config_file, config_errors, attempts, ports, meters } = *facts;
+    let Facts { machine, config, config_file, config_errors, attempts, ports, meters, names } = *facts;
     let mut findings = vec![node_checks::configuration(config_file, config_errors)];
     findings.extend(node_checks::machine(machine));
     findings.extend(kernel_checks::check(machine, config.activity.btf.is_some()));
@@ -110,6 +113,7 @@ pub fn examine(facts: &Facts<'_>) -> Report {
     findings.extend(permission_checks::check(machine));
     findings.extend(power_checks::check(machine, config, meters, attempts));
     findings.extend(node_checks::workloads(machine));
+    findings.push(node_checks::names(names));
     findings.extend(node_checks::exports(config, ports));
     let will_use = Plan::new(facts, &findings);
     let ok = !findings.iter().any(Finding::is_fatal);
@@ -132,6 +136,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         attempts: attempts.as_ref(),
         ports: &Ports::try_all(&config),
         meters: &reach::meters(&config, args.probe),
+        names: &chosen(&config.identity),
     };
     let report = examine(&facts);
     match args.output {

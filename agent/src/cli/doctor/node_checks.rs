@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::config::{Config, ConfigErrors};
+use crate::identity::metadata::Source;
 
 use super::fact::Fact;
 use super::finding::{Finding, Section, Status};
@@ -93,6 +94,19 @@ pub(super) fn workloads(machine: &MachineFacts) -> Vec<Finding> {
         finding("container-runtimes", Status::Ok, format!("{runtimes}; containers are known by their cgroups' paths"))
     };
     vec![cgroups, runtimes]
+}
+
+pub(super) fn names(sources: &[Source]) -> Finding {
+    let finding = |status, meaning| Finding::new(Section::Workloads, "container-names", status, meaning);
+    if sources.is_empty() {
+        return finding(
+            Status::Degraded,
+            "nothing tells them: containers are known by their ids, functions not at all".into(),
+        )
+        .fix("in a cluster run the agent as a pod with a service account; else let it open the engine's socket");
+    }
+    let labels: Vec<&str> = sources.iter().map(|source| source.label()).collect();
+    finding(Status::Ok, format!("from {}", labels.join(", ")))
 }
 
 pub(super) fn exports(config: &Config, ports: &Ports) -> Vec<Finding> {

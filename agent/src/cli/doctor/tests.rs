@@ -2,6 +2,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::host::HostRoots;
+use crate::identity::metadata::Source;
 use crate::kernel::{Attachment, LoadError};
 use crate::source::rapl::Tried;
 use crate::source::{SourceEnd, Zone};
@@ -77,7 +78,16 @@ fn examined(machine: &MachineFacts, config: &Config, attempts: Option<&Attempts>
     let ports = Ports { prometheus: Port::Free, grpc: Port::Taken };
     let meters = reach::meters(config, false);
     let (ports, meters) = (&ports, meters.as_slice());
-    examine(&Facts { machine, config, config_file: None, config_errors: None, attempts, ports, meters })
+    examine(&Facts {
+        machine,
+        config,
+        config_file: None,
+        config_errors: None,
+        attempts,
+        ports,
+        meters,
+        names: &[Source::Docker],
+    })
 }
 
 fn finding<'a>(report: &'a Report, name: &str) -> &'a Finding {
