@@ -74,8 +74,8 @@ pub struct Running {
     pub since_ns: u64,
     /// The thread.
     pub tid: u32,
-    /// Its thread group.
-    pub tgid: u32,
+    /// Always 0.
+    pub padding: u32,
 }
 
 const _: () = assert!(size_of::<Request>() == 64 + TARGET_BYTES);

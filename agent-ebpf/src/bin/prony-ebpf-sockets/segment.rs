@@ -80,16 +80,25 @@ impl Segment {
         load(self.skb, self.payload_at).map(u64::from_ne_bytes)
     }
 
-    /// As much of the payload from `offset` on as fits into `bytes`.
+    /// As much of the payload from `offset` on as fits into `bytes`; nothing where there is none.
     #[inline(always)]
     pub(crate) fn copy<const N: usize>(&self, offset: u32, bytes: &mut [u8; N]) {
+        const { assert!(N.is_power_of_two()) };
         let length = self.payload.saturating_sub(offset).min(N as u32);
-        if length > 0 {
-            // SAFETY: at most as many bytes as the array has.
-            unsafe {
-                bpf_skb_load_bytes(self.skb as *const c_void, self.payload_at + offset, bytes.as_mut_ptr().cast(), length)
-            };
+        if length == 0 {
+            return;
         }
+        // The verifier has to see that it is neither 0 nor too much, so the compiler must not know that already.
+        let less_one = core::hint::black_box(length - 1) & (N as u32 - 1);
+        // SAFETY: at most as many bytes as the array has.
+        unsafe {
+            bpf_skb_load_bytes(
+                self.skb as *const c_void,
+                self.payload_at + offset,
+                bytes.as_mut_ptr().cast(),
+                less_one + 1,
+            )
+        };
     }
 }
 

@@ -5,8 +5,9 @@
 //! over to another thread, whose time counts since it last woke up.
 
 use agent_ebpf::{REQUEST_HANDED_OVER, Request, Running, ThreadState};
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_ktime_get_ns};
+use aya_ebpf::Global;
+use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_ktime_get_ns};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel};
 
 use crate::layout::{SOCK_COOKIE, TASK_PID, TASK_STATE, TASK_TGID, field};
 use crate::maps::{RUNNING, SERVERS, THREADS};
@@ -22,17 +23,17 @@ const NOEXIST: u64 = 1;
 /// Both are the `task_struct`s that the tracepoint names.
 #[inline(always)]
 pub(crate) unsafe fn switch(leaving: *const u8, next: *const u8) -> Option<()> {
-    // SAFETY: a helper without arguments; the fields of tasks, by this function's contract; the element is this CPU's,
-    // and a switch is not interrupted.
-    let (now_ns, since_ns, tid, tgid, waits) = unsafe {
-        let now_ns = bpf_ktime_get_ns();
+    // SAFETY: a helper without arguments.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    // SAFETY: the element is this CPU's, and a switch is not interrupted; the fields of tasks, by this function's contract.
+    let (before, tid, tgid, waits) = unsafe {
         let running = &mut *RUNNING.get_ptr_mut(0)?;
-        let since_ns = running.since_ns;
-        *running = Running { since_ns: now_ns, tid: field(next, &TASK_PID), tgid: field(next, &TASK_TGID) };
+        let before = *running;
+        *running = Running { since_ns: now_ns, tid: field(next, &TASK_PID), padding: 0 };
         let state: u32 = field(leaving, &TASK_STATE);
-        (now_ns, since_ns, field::<u32>(leaving, &TASK_PID), field::<u32>(leaving, &TASK_TGID), state != 0)
+        (before, field::<u32>(leaving, &TASK_PID), field::<u32>(leaving, &TASK_TGID), state != 0)
     };
-    if tgid == 0 || since_ns == 0 {
+    if tgid == 0 {
         return None;
     }
     SERVERS.get_ptr(tgid)?;
@@ -40,9 +41,10 @@ pub(crate) unsafe fn switch(leaving: *const u8, next: *const u8) -> Option<()> {
     if waits && thread.open == 0 {
         // Whatever it did last, it has done: what it does when it wakes up is something else.
         thread.gathered_ns = 0;
-    } else {
-        thread.gathered_ns += now_ns.saturating_sub(since_ns.max(thread.boundary_ns));
+    } else if before.tid == tid {
+        thread.gathered_ns += now_ns.saturating_sub(before.since_ns.max(thread.boundary_ns));
     }
+    // Else a switch was not reported, and nobody knows since when it has run.
     Some(())
 }
 
@@ -70,7 +72,7 @@ pub(crate) unsafe fn read(sock: *const u8) -> Option<()> {
     // SAFETY: helpers without arguments.
     let (now_ns, cgroup) = unsafe { (bpf_ktime_get_ns(), bpf_get_current_cgroup_id()) };
     if thread.open != 0 {
-        credit_earlier(thread, now_ns);
+        credit_earlier(tid, thread, now_ns);
     }
     *thread =
         ThreadState { socket, request_start_ns: request.start_ns, boundary_ns: now_ns, open: 1, ..ThreadState::default() };
@@ -84,10 +86,10 @@ pub(crate) unsafe fn read(sock: *const u8) -> Option<()> {
 
 /// Gives a thread's time since its last boundary to the request that it has read before.
 #[inline(always)]
-fn credit_earlier(thread: &ThreadState, now_ns: u64) -> Option<()> {
+fn credit_earlier(tid: u32, thread: &ThreadState, now_ns: u64) -> Option<()> {
     let earlier = requests::of_socket(thread.socket)?;
     if earlier.start_ns == thread.request_start_ns && earlier.response_ns == 0 {
-        earlier.on_cpu_ns += thread.gathered_ns + running_slice(thread, now_ns)?;
+        earlier.on_cpu_ns += thread.gathered_ns + running_slice(tid, thread, now_ns, earlier.start_ns)?;
     }
     Some(())
 }
@@ -96,17 +98,16 @@ fn credit_earlier(thread: &ThreadState, now_ns: u64) -> Option<()> {
 /// peer has confirmed earlier ones, whoever runs then.
 #[inline(always)]
 pub(crate) fn sends(socket: u64, request: &mut Request, first: bool, now_ns: u64) -> Option<()> {
-    // SAFETY: the element is this CPU's; a switch in between would be on another CPU's or after this program.
-    let running = unsafe { *RUNNING.get_ptr(0)? };
-    if running.tgid == 0 || running.tgid != request.tgid {
+    let (tid, tgid) = current();
+    if tgid != request.tgid || tgid == 0 {
         return None;
     }
-    let thread = state_of(running.tid)?;
+    let thread = state_of(tid)?;
     let bound = is_bound(thread, socket, request);
     if !bound && !first {
         return None;
     }
-    request.on_cpu_ns += thread.gathered_ns + now_ns.saturating_sub(running.since_ns.max(thread.boundary_ns));
+    request.on_cpu_ns += thread.gathered_ns + running_slice(tid, thread, now_ns, request.start_ns)?;
     thread.gathered_ns = 0;
     thread.boundary_ns = now_ns;
     if bound {
@@ -118,11 +119,21 @@ pub(crate) fn sends(socket: u64, request: &mut Request, first: bool, now_ns: u64
         thread.socket = socket;
         thread.request_start_ns = request.start_ns;
     }
-    if running.tid != request.tid {
+    if tid != request.tid {
         request.flags |= REQUEST_HANDED_OVER;
         take_from_reader(socket, request);
     }
     Some(())
+}
+
+/// Thread and thread group of who runs here.
+#[inline(always)]
+fn current() -> (u32, u32) {
+    // SAFETY: a helper without arguments.
+    let task = unsafe { bpf_get_current_task() } as *const u8;
+    // SAFETY: the helper checks the address itself; the offsets are those of fields of a task.
+    let field = |offset: &Global<u32>| unsafe { bpf_probe_read_kernel(task.add(offset.load() as usize).cast::<u32>()) };
+    (field(&TASK_PID).unwrap_or_default(), field(&TASK_TGID).unwrap_or_default())
 }
 
 /// What the thread that has read a request did for it until it was handed over.
@@ -138,10 +149,13 @@ fn take_from_reader(socket: u64, request: &mut Request) -> Option<()> {
     Some(())
 }
 
+/// How long the running thread has run since it got the CPU or had a boundary, whichever is later; where the switch to it
+/// was not reported, at most since its request came.
 #[inline(always)]
-fn running_slice(thread: &ThreadState, now_ns: u64) -> Option<u64> {
+fn running_slice(tid: u32, thread: &ThreadState, now_ns: u64, request_start_ns: u64) -> Option<u64> {
     // SAFETY: the element is this CPU's.
-    let since_ns = unsafe { (*RUNNING.get_ptr(0)?).since_ns };
+    let running = unsafe { *RUNNING.get_ptr(0)? };
+    let since_ns = if running.tid == tid { running.since_ns } else { request_start_ns };
     Some(now_ns.saturating_sub(since_ns.max(thread.boundary_ns)))
 }
 
