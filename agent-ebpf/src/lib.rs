@@ -17,6 +17,6 @@ pub use events::{
     ExecEvent, ExitEvent,
 };
 pub use requests::{
-    COUNT_BEGUN, COUNT_LOST, COUNT_NO_ROOM, COUNT_UNANSWERED, COUNTS, REQUEST_HANDED_OVER, Request, Running, TARGET_BYTES,
-    ThreadState,
+    COUNT_BEGUN, COUNT_LOST, COUNT_NO_ROOM, COUNT_UNANSWERED, COUNTS, REQUEST_HANDED_OVER, Request, Running,
+    TARGET_BYTES, ThreadState,
 };

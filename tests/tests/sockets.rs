@@ -1,19 +1,18 @@
 //! Requests that are seen on sockets, on the real kernel, with servers of different making.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use prony::activity::{CgroupId, SocketRequest};
 use prony::clock::Timestamp;
 use prony::kernel::Sockets;
-use prony_tests::{TestCgroup, needs_bpf, needs_root, skip};
+use prony_tests::{KeptAlive, TestCgroup, needs_bpf, needs_root, skip};
 
 const SERVER: &str = env!("CARGO_BIN_EXE_prony-http");
-const LIMIT: Duration = Duration::from_secs(10);
 /// After so long without a word a response is taken for ended, and a moment for the look at it.
 const QUIET: Duration = Duration::from_millis(1_800);
 
@@ -76,44 +75,17 @@ fn hindrance() -> Option<String> {
     needs_root().or_else(needs_bpf)
 }
 
-fn connect(server: SocketAddr) -> Result<TcpStream> {
-    let connection = TcpStream::connect_timeout(&server, LIMIT)?;
-    connection.set_read_timeout(Some(LIMIT))?;
-    connection.set_nodelay(true)?;
-    Ok(connection)
-}
-
-/// Asks for a path and takes the whole answer; the connection stays.
-fn ask(connection: &mut TcpStream, path: &str) -> Result<()> {
-    connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
-    take_answer(connection)
-}
-
-fn take_answer(connection: &mut TcpStream) -> Result<()> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        connection.read_exact(&mut byte)?;
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head)?;
-    ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).context("no length")?;
-    connection.read_exact(&mut vec![0; length.parse()?])?;
-    Ok(())
-}
-
 /// Four connections, 100 requests a second in all, short and long ones in turn.
 fn mixed_load(server: SocketAddr, seconds: u64) -> Result<u64> {
     let clients: Vec<_> = (0..4_u64)
         .map(|client| {
             thread::spawn(move || -> Result<u64> {
-                let mut connection = connect(server)?;
+                let mut connection = KeptAlive::connect(server)?;
                 let (begin, pause) = (Instant::now() + Duration::from_millis(10 * client), Duration::from_millis(40));
                 let count = seconds * 25;
                 for number in 0..count {
                     sleep((begin + pause * number as u32).saturating_duration_since(Instant::now()));
-                    ask(&mut connection, if (number + client) % 2 == 0 { "/short" } else { "/long" })?;
+                    connection.ask(if (number + client) % 2 == 0 { "/short" } else { "/long" })?;
                 }
                 Ok(count)
             })
@@ -185,9 +157,9 @@ fn quick_answers_are_all_seen() -> Result<()> {
         return Ok(());
     }
     let mut watched = Watched::start("loop", "127.0.0.1:0")?;
-    let mut connection = connect(watched.address)?;
+    let mut connection = KeptAlive::connect(watched.address)?;
     for number in 0..2_000 {
-        ask(&mut connection, "/quick/1")?;
+        connection.ask("/quick/1")?;
         if number % 500 == 0 {
             watched.drain();
         }
@@ -208,37 +180,36 @@ fn unusual_connections() -> Result<()> {
     }
     let mut watched = Watched::start("threads", "127.0.0.1:0")?;
 
-    let mut pieces = connect(watched.address)?;
+    let mut pieces = KeptAlive::connect(watched.address)?;
     for piece in ["GET /pieces HTTP/1.1\r\n", "Host: localhost\r\n", "\r\n"] {
-        pieces.write_all(piece.as_bytes())?;
+        pieces.send(piece.as_bytes())?;
         sleep(Duration::from_millis(20));
     }
-    take_answer(&mut pieces)?;
+    pieces.take_answer()?;
 
-    let mut big = connect(watched.address)?;
-    ask(&mut big, "/big")?;
-    ask(&mut big, "/after-big")?;
+    let mut big = KeptAlive::connect(watched.address)?;
+    big.ask("/big")?;
+    big.ask("/after-big")?;
 
-    let mut closed = connect(watched.address)?;
-    closed.write_all(b"GET /closed HTTP/1.1\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    closed.read_to_end(&mut answer)?;
+    let mut closed = KeptAlive::connect(watched.address)?;
+    closed.send(b"GET /closed HTTP/1.1\r\nConnection: close\r\n\r\n")?;
+    closed.take_rest()?;
     watched.drain();
     assert_eq!(watched.of("/closed").len(), 1, "a closed connection ends its request at once");
 
-    let mut side_by_side = connect(watched.address)?;
-    side_by_side.write_all(b"GET /first HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n\r\n")?;
-    take_answer(&mut side_by_side)?;
-    take_answer(&mut side_by_side)?;
+    let mut side_by_side = KeptAlive::connect(watched.address)?;
+    side_by_side.send(b"GET /first HTTP/1.1\r\n\r\nGET /second HTTP/1.1\r\n\r\n")?;
+    side_by_side.take_answer()?;
+    side_by_side.take_answer()?;
 
     let begun = watched.sockets.counts().begun;
-    let mut no_http = connect(watched.address)?;
-    no_http.write_all(b"\x16\x03\x01 this is no request at all, however long it is\r\n")?;
+    let mut no_http = KeptAlive::connect(watched.address)?;
+    no_http.send(b"\x16\x03\x01 this is no request at all, however long it is\r\n")?;
     sleep(Duration::from_millis(50));
     assert_eq!(watched.sockets.counts().begun, begun);
 
-    let mut unanswered = connect(watched.address)?;
-    unanswered.write_all(b"GET /unanswered HTTP/1.1\r\n")?;
+    let mut unanswered = KeptAlive::connect(watched.address)?;
+    unanswered.send(b"GET /unanswered HTTP/1.1\r\n")?;
     drop(unanswered);
 
     watched.watch(QUIET);
@@ -261,11 +232,11 @@ fn what_is_no_longer_watched_is_no_longer_seen() -> Result<()> {
         return Ok(());
     }
     let mut watched = Watched::start("threads", "127.0.0.1:0")?;
-    let mut connection = connect(watched.address)?;
-    ask(&mut connection, "/seen")?;
+    let mut connection = KeptAlive::connect(watched.address)?;
+    connection.ask("/seen")?;
     let group = CgroupId(watched.group.id()?);
     watched.sockets.forget(group);
-    ask(&mut connection, "/unseen")?;
+    connection.ask("/unseen")?;
     watched.watch(QUIET);
     assert_eq!((watched.of("/seen").len(), watched.of("/unseen").len()), (1, 0));
     let nowhere = watched.sockets.watch(CgroupId(1), std::path::Path::new("/proc"));

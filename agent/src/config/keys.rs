@@ -68,6 +68,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("source.estimate", "The model for machines without a meter."),
     ("attribution", "How energy is shared out."),
     ("attribution.static_power", "Power that is drawn whoever runs, by zone. Learned for zones that are not listed."),
+    ("invocation", "How invocations of functions are found."),
     ("ledger", "How much is remembered."),
     ("prometheus", "The HTTP listener for Prometheus."),
     ("grpc", "The gRPC listener."),
@@ -157,6 +158,11 @@ pub(super) const KEYS: &[Key] = &[
          by CPU time; `equal` everybody who ran, in equal parts."),
     Key::new("attribution.static_power.<zone>", WATTS, Unset("12.5"),
         "Static power of the zone of that name, in watts, for example `package-0` or `node`."),
+
+    Key::new("invocation.sockets", Kind::Flag, Default("false"),
+        "Whether HTTP/1.x requests on the sockets of functions' containers are watched by kernel programs (kernel 5.10 \
+         with BTF, cgroup v2), which finds invocations without any help from the platform. It costs some time at every \
+         context switch of the machine and at every packet of those containers."),
 
     Key::new("ledger.max_processes", LINES, Default("10000"),
         "How many processes have a line of their own in the exports; the others are counted together."),

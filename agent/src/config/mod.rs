@@ -18,6 +18,6 @@ pub use problem::{ConfigErrors, Origin, Problem};
 pub use reference::example;
 pub use schema::{
     ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
-    HwmonRail, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig,
-    StaticPower,
+    HwmonRail, InvocationConfig, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface,
+    SourceConfig, StaticPower,
 };

@@ -26,6 +26,8 @@ pub struct Config {
     pub source: SourceConfig,
     /// How energy is shared out.
     pub attribution: AttributionConfig,
+    /// How invocations of functions are found.
+    pub invocation: InvocationConfig,
     /// How much is remembered.
     pub ledger: LedgerConfig,
     /// The HTTP listener for Prometheus.
@@ -239,6 +241,14 @@ pub enum Policy {
     Proportional,
     /// Everybody who ran, in equal parts.
     Equal,
+}
+
+/// `[invocation]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvocationConfig {
+    /// Whether requests on the sockets of functions are watched by kernel programs.
+    pub sockets: bool,
 }
 
 /// `[ledger]`

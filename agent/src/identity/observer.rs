@@ -1,5 +1,7 @@
 //! Names kept up to date from events and files together.
 
+use std::path::PathBuf;
+
 use crate::activity::{ActivityWindow, CgroupId, ConsumerId, Lifecycle};
 use crate::clock::Timestamp;
 use crate::host::HostRoots;
@@ -38,6 +40,11 @@ impl Identity {
     /// Which functions there are, and what runs them.
     pub fn workloads(&self) -> &Workloads {
         &self.workloads
+    }
+
+    /// The folder of the cgroup with this path; `None` where it is in no mount.
+    pub fn cgroup_folder(&self, path: &str) -> Option<PathBuf> {
+        self.paths.folder_of(path)
     }
 
     /// Takes in a window and the events that came with it. To be called before the window is recorded in the ledger.

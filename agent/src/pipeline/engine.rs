@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::activity::{Lifecycle, Topology};
+use crate::activity::{Lifecycle, SocketRequest, Topology};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Config, Policy};
@@ -15,11 +15,13 @@ use crate::source::Reading;
 
 use super::activity_side::ActivitySide;
 use super::health::Health;
+use super::socket_side::SocketSide;
 use super::sources::Sources;
 
 /// All that the thread owns that closes windows.
 pub(super) struct Engine {
     activity: ActivitySide,
+    sockets: Option<SocketSide>,
     sources: Sources,
     fusion: Fusion,
     policy: Policy,
@@ -28,6 +30,7 @@ pub(super) struct Engine {
     context: Context,
     health: Health,
     events: Vec<Lifecycle>,
+    requests: Vec<SocketRequest>,
     readings: Vec<Reading>,
     energy: Vec<EnergyWindow>,
     picture: Option<Arc<Snapshot>>,
@@ -45,6 +48,7 @@ impl Engine {
         Self {
             health: Health::new(roots, topology, activity.attachment()),
             activity,
+            sockets: config.invocation.sockets.then(|| SocketSide::start(config.activity.btf.as_deref())).flatten(),
             fusion: Fusion::new(&config.attribution.static_power, Limits::default()).prefer(sources.preference()),
             sources,
             policy: config.attribution.policy,
@@ -52,6 +56,7 @@ impl Engine {
             ledger: Ledger::new(&config.ledger),
             context: Context { node, anchor: WallAnchor::take() },
             events: Vec::new(),
+            requests: Vec::new(),
             readings: Vec::new(),
             energy: Vec::new(),
             picture: None,
@@ -70,9 +75,12 @@ impl Engine {
         self.identity.metadata(at, news);
     }
 
-    /// Empties the kernel's event ring, for windows longer than it can hold.
+    /// Empties the kernel's rings, for windows longer than they can hold.
     pub(super) fn drain_events(&mut self) {
         self.activity.drain_events(&mut self.events);
+        if let Some(sockets) = &mut self.sockets {
+            sockets.drain(Timestamp::now(), &mut self.requests);
+        }
     }
 
     /// Ends the running window at `now` and books it. `missed` window ends went by unused.
@@ -81,6 +89,10 @@ impl Engine {
         let window = self.activity.close_window(now, &mut self.events);
         self.sources.estimate(&window, &mut self.readings);
         self.identity.observe(&window, &mut self.events);
+        if let Some(sockets) = &mut self.sockets {
+            sockets.drain(now, &mut self.requests);
+            sockets.look(now, &self.identity);
+        }
         let names = self.identity.names();
         self.ledger.record(&window, names);
         for reading in self.readings.drain(..) {
@@ -94,6 +106,7 @@ impl Engine {
         }
         self.ledger.retire(&self.events, names);
         self.events.clear();
+        self.requests.clear();
         self.ledger.close_window(now);
         self.picture = None;
         self.health.window_closed(now, length, missed, &self.activity);

@@ -5,6 +5,7 @@ mod engine;
 mod health;
 mod message;
 mod schedule;
+mod socket_side;
 mod sources;
 mod unnoticed_ends;
 mod window_thread;
@@ -151,6 +152,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("activity.max_consumers", old.activity.max_consumers != new.activity.max_consumers),
         ("activity.kernel_log", old.activity.kernel_log != new.activity.kernel_log),
         ("activity.btf", old.activity.btf != new.activity.btf),
+        ("invocation.sockets", old.invocation.sockets != new.invocation.sockets),
         ("source", old.source != new.source),
         ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
         ("prometheus", old.prometheus != new.prometheus),

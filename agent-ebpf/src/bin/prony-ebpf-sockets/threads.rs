@@ -74,8 +74,13 @@ pub(crate) unsafe fn read(sock: *const u8) -> Option<()> {
     if thread.open != 0 {
         credit_earlier(tid, thread, now_ns);
     }
-    *thread =
-        ThreadState { socket, request_start_ns: request.start_ns, boundary_ns: now_ns, open: 1, ..ThreadState::default() };
+    *thread = ThreadState {
+        socket,
+        request_start_ns: request.start_ns,
+        boundary_ns: now_ns,
+        open: 1,
+        ..ThreadState::default()
+    };
     request.cgroup = cgroup;
     request.tgid = tgid;
     request.tid = tid;

@@ -194,7 +194,8 @@ fn packets<'programs>(programs: &'programs mut Ebpf, name: &str) -> Result<&'pro
 }
 
 fn attach(programs: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Result<(), ProgramError> {
-    let program: &mut BtfTracePoint = programs.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
+    let program: &mut BtfTracePoint =
+        programs.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
     program.load(tracepoint, btf)?;
     program.attach().map(drop)
 }
