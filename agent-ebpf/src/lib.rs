@@ -18,5 +18,5 @@ pub use events::{
 };
 pub use requests::{
     COUNT_BEGUN, COUNT_LOST, COUNT_NO_ROOM, COUNT_UNANSWERED, COUNTS, REQUEST_HANDED_OVER, Request, Running,
-    TARGET_BYTES, ThreadState,
+    SERVER_WORDS, TARGET_BYTES, ThreadState,
 };

@@ -17,6 +17,9 @@ pub const COUNT_LOST: u32 = 3;
 /// How many counts there are.
 pub const COUNTS: u32 = 4;
 
+/// How many words of 64 bits the map `SERVERS` has. A power of two.
+pub const SERVER_WORDS: u32 = 1024;
+
 /// A request on a socket: the value in the map of running ones, and what goes through the ring when it has ended.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,11 +69,11 @@ pub struct ThreadState {
     pub padding: u32,
 }
 
-/// Who runs on a CPU.
+/// Who runs on a CPU, where it is a thread of a process that reads requests.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Running {
-    /// Since when; 0 before the first switch.
+    /// Since when.
     pub since_ns: u64,
     /// The thread.
     pub tid: u32,

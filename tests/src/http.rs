@@ -1,6 +1,6 @@
 //! As much HTTP as a test needs.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ pub fn get(server: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<R
 
 /// A connection that stays between requests.
 #[derive(Debug)]
-pub struct KeptAlive(TcpStream);
+pub struct KeptAlive(BufReader<TcpStream>);
 
 impl KeptAlive {
     /// Connects to a server on this machine.
@@ -84,7 +84,7 @@ impl KeptAlive {
         let connection = TcpStream::connect_timeout(&server, LIMIT).with_context(|| format!("nobody at {server}"))?;
         connection.set_read_timeout(Some(LIMIT))?;
         connection.set_nodelay(true)?;
-        Ok(Self(connection))
+        Ok(Self(BufReader::new(connection)))
     }
 
     /// Sends bytes as they are.
@@ -92,7 +92,7 @@ impl KeptAlive {
     /// # Errors
     /// When the connection is closed.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.write_all(bytes).context("the server takes nothing")
+        self.0.get_mut().write_all(bytes).context("the server takes nothing")
     }
 
     /// Asks for a path and takes the whole answer.
@@ -109,13 +109,10 @@ impl KeptAlive {
     /// # Errors
     /// When none comes within 10 s, or it is none of status 200.
     pub fn take_answer(&mut self) -> Result<()> {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") {
-            self.0.read_exact(&mut byte).context("no answer")?;
-            head.push(byte[0]);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            ensure!(self.0.read_line(&mut head).context("no answer")? > 0, "the connection is closed");
         }
-        let head = String::from_utf8(head).context("the answer's headers are no text")?;
         ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).context("no length")?;
         self.0.read_exact(&mut vec![0; length.parse()?]).context("the answer is cut")

@@ -10,7 +10,7 @@ use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_ta
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel};
 
 use crate::layout::{SOCK_COOKIE, TASK_PID, TASK_STATE, TASK_TGID, field};
-use crate::maps::{RUNNING, SERVERS, THREADS};
+use crate::maps::{RUNNING, THREADS, is_server, set_server};
 use crate::requests;
 
 /// `BPF_NOEXIST` (include/uapi/linux/bpf.h).
@@ -23,20 +23,24 @@ const NOEXIST: u64 = 1;
 /// Both are the `task_struct`s that the tracepoint names.
 #[inline(always)]
 pub(crate) unsafe fn switch(leaving: *const u8, next: *const u8) -> Option<()> {
-    // SAFETY: a helper without arguments.
-    let now_ns = unsafe { bpf_ktime_get_ns() };
-    // SAFETY: the element is this CPU's, and a switch is not interrupted; the fields of tasks, by this function's contract.
-    let (before, tid, tgid, waits) = unsafe {
-        let running = &mut *RUNNING.get_ptr_mut(0)?;
-        let before = *running;
-        *running = Running { since_ns: now_ns, tid: field(next, &TASK_PID), padding: 0 };
-        let state: u32 = field(leaving, &TASK_STATE);
-        (before, field::<u32>(leaving, &TASK_PID), field::<u32>(leaving, &TASK_TGID), state != 0)
-    };
-    if tgid == 0 {
+    // SAFETY: fields of tasks, by this function's contract.
+    let (tgid, next_tgid): (u32, u32) = unsafe { (field(leaving, &TASK_TGID), field(next, &TASK_TGID)) };
+    let leaves = is_server(tgid);
+    if !leaves && !is_server(next_tgid) {
         return None;
     }
-    SERVERS.get_ptr(tgid)?;
+    // SAFETY: a helper without arguments.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    // SAFETY: the element is this CPU's, and a switch is not interrupted; fields as above.
+    let before = unsafe {
+        let running = &mut *RUNNING.get_ptr_mut(0)?;
+        core::mem::replace(running, Running { since_ns: now_ns, tid: field(next, &TASK_PID), padding: 0 })
+    };
+    if !leaves {
+        return None;
+    }
+    // SAFETY: fields as above.
+    let (tid, waits) = unsafe { (field::<u32>(leaving, &TASK_PID), field::<u32>(leaving, &TASK_STATE) != 0) };
     let thread = state_of(tid)?;
     if waits && thread.open == 0 {
         // Whatever it did last, it has done: what it does when it wakes up is something else.
@@ -84,8 +88,12 @@ pub(crate) unsafe fn read(sock: *const u8) -> Option<()> {
     request.cgroup = cgroup;
     request.tgid = tgid;
     request.tid = tid;
-    // It fails only where the thread group is there already.
-    let _ = SERVERS.insert(tgid, 1, NOEXIST);
+    if !is_server(tgid) {
+        set_server(tgid);
+        // The switch to it was of no interest yet.
+        // SAFETY: the element is this CPU's.
+        unsafe { *RUNNING.get_ptr_mut(0)? = Running { since_ns: now_ns, tid, padding: 0 } };
+    }
     Some(())
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use agent_ebpf::{COUNT_BEGUN, COUNT_LOST, COUNT_NO_ROOM, COUNT_UNANSWERED};
-use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
+use agent_ebpf::{COUNT_BEGUN, COUNT_LOST, COUNT_NO_ROOM, COUNT_UNANSWERED, SERVER_WORDS};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::cgroup_skb::CgroupSkbLink;
 use aya::programs::links::CgroupAttachMode;
 use aya::programs::{BtfTracePoint, CgroupSkb, CgroupSkbAttachType, ProgramError};
@@ -17,6 +17,7 @@ use tracing::info;
 
 use crate::activity::{CgroupId, SocketRequest};
 use crate::clock::Timestamp;
+use crate::units::Nanoseconds;
 
 use super::btf_layout::{Field, Layout, LayoutError};
 use super::load::{LoadError, give_back_memory, not_loaded, object_error, raise_memlock_limit, take};
@@ -37,11 +38,13 @@ const OLDER_FIELDS: &[Field] = &[FIELDS[0], FIELDS[1], ("TASK_STATE", "task_stru
 
 /// How many connections can have a request at once.
 const CONNECTIONS: u32 = 16_384;
-/// How many processes that read requests, and how many threads of theirs, are known at once.
-const SERVERS: u32 = 4_096;
+/// How many threads of processes that read requests are known at once.
 const THREADS: u32 = 16_384;
 /// Room for about 5,000 requests between two looks at the ring, which come at least every 100 ms.
 const RING_BYTES: u32 = 512 * 1024;
+
+/// The time after which it is forgotten which processes read requests, since most of them will have ended.
+const CLEAR_SERVERS_EVERY: Nanoseconds = Nanoseconds::from_millis(600_000);
 
 const INGRESS: &str = "socket_ingress";
 const EGRESS: &str = "socket_egress";
@@ -69,6 +72,8 @@ pub struct Sockets {
     requests: Requests,
     counts: PerCpuArray<MapData, u64>,
     given_up: u64,
+    servers: Array<MapData, u64>,
+    next_clearing: Timestamp,
     costs: [(&'static str, ProgramCost); 4],
 }
 
@@ -96,7 +101,6 @@ impl Sockets {
         loader
             .btf(Some(&btf))
             .map_max_entries("REQUESTS", CONNECTIONS)
-            .map_max_entries("SERVERS", SERVERS)
             .map_max_entries("THREADS", THREADS)
             .map_max_entries("FINISHED", RING_BYTES);
         for (name, offset) in layout.offsets() {
@@ -114,9 +118,19 @@ impl Sockets {
             HashMap::try_from(take(&mut programs, "REQUESTS")?).map_err(object_error)?,
         );
         let counts = PerCpuArray::try_from(take(&mut programs, "COUNTS")?).map_err(object_error)?;
+        let servers = Array::try_from(take(&mut programs, "SERVERS")?).map_err(object_error)?;
         let cost = |label, name| (label, ProgramCost::of(programs.program(name)));
         let costs = [cost("ingress", INGRESS), cost("egress", EGRESS), cost("read", READ), cost("switch", SWITCH)];
-        Ok(Self { programs, cgroups: BTreeMap::new(), requests, counts, given_up: 0, costs })
+        Ok(Self {
+            programs,
+            cgroups: BTreeMap::new(),
+            requests,
+            counts,
+            given_up: 0,
+            servers,
+            next_clearing: Timestamp::now() + CLEAR_SERVERS_EVERY,
+            costs,
+        })
     }
 
     /// Watches the sockets that processes of a cgroup have made, and of cgroups in it. `folder` is its folder in the v2
@@ -161,6 +175,18 @@ impl Sockets {
     /// or so: the ring holds about 5,000.
     pub fn drain(&mut self, now: Timestamp, requests: &mut Vec<SocketRequest>) {
         self.given_up += self.requests.drain(now, requests);
+        if now >= self.next_clearing {
+            self.next_clearing = now + CLEAR_SERVERS_EVERY;
+            self.clear_servers();
+        }
+    }
+
+    /// Forgets which processes read requests: those that still do are known again from their next one.
+    fn clear_servers(&mut self) {
+        for word in 0..SERVER_WORDS {
+            // It cannot fail but for a program that ends; what is not cleared costs some time at switches.
+            let _ = self.servers.set(word, 0, 0);
+        }
     }
 
     /// The counts so far.
