@@ -108,7 +108,7 @@ fn counts_every_request(test: &str, mode: &str, address: &str) -> Result<()> {
         watched.watch(Duration::from_millis(50));
     }
     let asked = load.join().expect("the load has failed")?;
-    let used = (watched.group.usage()? - before).as_secs_f64() * 1e3;
+    let used = watched.group.usage()?.saturating_sub(before).as_secs_f64() * 1e3;
     watched.watch(QUIET);
 
     let (short, long) = (watched.mean_ms("/short"), watched.mean_ms("/long"));

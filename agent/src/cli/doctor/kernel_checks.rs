@@ -102,7 +102,7 @@ pub(super) fn sockets(tried: &Result<(), LoadError>) -> Finding {
             let why = error.to_string();
             let why = why.lines().next().unwrap_or_default();
             finding(Status::Degraded, format!("requests on sockets cannot be seen: {why}"))
-                .fix("use Linux 5.10 or newer with CONFIG_DEBUG_INFO_BTF=y and CONFIG_CGROUP_BPF=y and a cgroup v2 hierarchy, or set invocation.sockets = false")
+                .fix("use Linux 5.10 or newer with CONFIG_DEBUG_INFO_BTF=y and CONFIG_CGROUP_BPF=y and a cgroup v2 hierarchy, and grant CAP_NET_ADMIN; or set invocation.sockets = false")
         }
     }
 }

@@ -151,8 +151,8 @@ impl Sockets {
             program.take_link(link)
         };
         let links = [
-            link(INGRESS, CgroupSkbAttachType::Ingress).map_err(|reason| error(with_cause(&reason)))?,
-            link(EGRESS, CgroupSkbAttachType::Egress).map_err(|reason| error(with_cause(&reason)))?,
+            link(INGRESS, CgroupSkbAttachType::Ingress).map_err(|reason| error(not_attached(&reason)))?,
+            link(EGRESS, CgroupSkbAttachType::Egress).map_err(|reason| error(not_attached(&reason)))?,
         ];
         self.cgroups.insert(cgroup, links);
         info!("watching the sockets of {}", folder.display());
@@ -228,6 +228,18 @@ fn attach(programs: &mut Ebpf, name: &str, tracepoint: &str, btf: &Btf) -> Resul
 
 fn refused(name: &str, error: &ProgramError) -> LoadError {
     LoadError::Object(format!("{name}: {}", with_cause(error)))
+}
+
+/// Why a cgroup's packets cannot be seen.
+fn not_attached(error: &ProgramError) -> String {
+    match error {
+        ProgramError::SyscallError(aya::sys::SyscallError { io_error, .. })
+            if io_error.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            format!("{io_error}: grant CAP_NET_ADMIN; where it is granted, another program has this cgroup's packets to itself")
+        }
+        error => with_cause(error),
+    }
 }
 
 /// The error with the system's own word for it.
