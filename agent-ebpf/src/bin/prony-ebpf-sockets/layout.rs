@@ -1,6 +1,7 @@
 //! Where the kernel keeps what the programs read by themselves; filled in by the agent from the kernel's BTF.
 
 use aya_ebpf::Global;
+use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 /// `task_struct.pid`: the thread's id.
 #[unsafe(no_mangle)]
@@ -26,4 +27,14 @@ pub(crate) static SOCK_COOKIE: Global<u32> = Global::new(0);
 pub(crate) unsafe fn field<T: Copy>(base: *const u8, offset: &Global<u32>) -> T {
     // SAFETY: the verifier has checked base and offset against the kernel's BTF; a fault reads zeros.
     unsafe { base.add(offset.load() as usize).cast::<T>().read() }
+}
+
+/// The same of a pointer that the verifier takes for a number; 0 where it cannot be read.
+///
+/// # Safety
+/// `offset` is that of a field of type `T` in what `base` points to.
+#[inline(always)]
+pub(crate) unsafe fn probe<T: Copy + Default>(base: *const u8, offset: &Global<u32>) -> T {
+    // SAFETY: the helper checks the address itself.
+    unsafe { bpf_probe_read_kernel(base.add(offset.load() as usize).cast::<T>()) }.unwrap_or_default()
 }

@@ -89,13 +89,13 @@ fn respond(socket: u64, request: &mut Request, segment: &Segment) -> Option<()> 
 /// Whether a sequence number comes after another; they wrap.
 #[inline(always)]
 fn follows(sequence: u32, other: u32) -> bool {
-    (sequence.wrapping_sub(other) as i32) > 0
+    sequence.wrapping_sub(other).cast_signed() > 0
 }
 
 #[inline(always)]
 fn cookie(context: &SkBuffContext) -> u64 {
     // SAFETY: the program's own context.
-    unsafe { bpf_get_socket_cookie(context.skb.skb as *mut c_void) }
+    unsafe { bpf_get_socket_cookie(context.skb.skb.cast::<c_void>()) }
 }
 
 #[inline(always)]

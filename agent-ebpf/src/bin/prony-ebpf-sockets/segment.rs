@@ -6,7 +6,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::programs::SkBuffContext;
 
-/// `ETH_P_IP` and `ETH_P_IPV6` (include/uapi/linux/if_ether.h), as the kernel has them: in network order.
+/// `ETH_P_IP` and `ETH_P_IPV6` (in the kernel's `if_ether.h`), as the kernel has them: in network order.
 const IPV4: u32 = (0x0800_u16).to_be() as u32;
 const IPV6: u32 = (0x86dd_u16).to_be() as u32;
 /// `IPPROTO_TCP`

@@ -5,11 +5,10 @@
 //! over to another thread, whose time counts since it last woke up.
 
 use agent_ebpf::{REQUEST_HANDED_OVER, Request, Running, ThreadState};
-use aya_ebpf::Global;
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_ktime_get_ns};
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel};
 
-use crate::layout::{SOCK_COOKIE, TASK_PID, TASK_STATE, TASK_TGID, field};
+use crate::layout::{SOCK_COOKIE, TASK_PID, TASK_STATE, TASK_TGID, field, probe};
 use crate::maps::{RUNNING, THREADS, is_server, set_server};
 use crate::requests;
 
@@ -24,9 +23,9 @@ const NOEXIST: u64 = 1;
 #[inline(always)]
 pub(crate) unsafe fn switch(leaving: *const u8, next: *const u8) -> Option<()> {
     // SAFETY: fields of tasks, by this function's contract.
-    let (tgid, next_tgid): (u32, u32) = unsafe { (field(leaving, &TASK_TGID), field(next, &TASK_TGID)) };
-    let leaves = is_server(tgid);
-    if !leaves && !is_server(next_tgid) {
+    let (process, next_process): (u32, u32) = unsafe { (field(leaving, &TASK_TGID), field(next, &TASK_TGID)) };
+    let leaves = is_server(process);
+    if !leaves && !is_server(next_process) {
         return None;
     }
     // SAFETY: a helper without arguments.
@@ -68,7 +67,7 @@ pub(crate) unsafe fn read(sock: *const u8) -> Option<()> {
         return None;
     }
     let id = bpf_get_current_pid_tgid();
-    let (tgid, tid) = ((id >> 32) as u32, id as u32);
+    let (process, tid) = ((id >> 32) as u32, id as u32);
     let thread = state_of(tid)?;
     if thread.open != 0 && is_bound(thread, socket, request) {
         return None;
@@ -86,10 +85,10 @@ pub(crate) unsafe fn read(sock: *const u8) -> Option<()> {
         ..ThreadState::default()
     };
     request.cgroup = cgroup;
-    request.tgid = tgid;
+    request.tgid = process;
     request.tid = tid;
-    if !is_server(tgid) {
-        set_server(tgid);
+    if !is_server(process) {
+        set_server(process);
         // The switch to it was of no interest yet.
         // SAFETY: the element is this CPU's.
         unsafe { *RUNNING.get_ptr_mut(0)? = Running { since_ns: now_ns, tid, padding: 0 } };
@@ -111,8 +110,8 @@ fn credit_earlier(tid: u32, thread: &ThreadState, now_ns: u64) -> Option<()> {
 /// peer has confirmed earlier ones, whoever runs then.
 #[inline(always)]
 pub(crate) fn sends(socket: u64, request: &mut Request, first: bool, now_ns: u64) -> Option<()> {
-    let (tid, tgid) = current();
-    if tgid != request.tgid || tgid == 0 {
+    let (tid, process) = current();
+    if process != request.tgid || process == 0 {
         return None;
     }
     let thread = state_of(tid)?;
@@ -144,9 +143,8 @@ pub(crate) fn sends(socket: u64, request: &mut Request, first: bool, now_ns: u64
 fn current() -> (u32, u32) {
     // SAFETY: a helper without arguments.
     let task = unsafe { bpf_get_current_task() } as *const u8;
-    // SAFETY: the helper checks the address itself; the offsets are those of fields of a task.
-    let field = |offset: &Global<u32>| unsafe { bpf_probe_read_kernel(task.add(offset.load() as usize).cast::<u32>()) };
-    (field(&TASK_PID).unwrap_or_default(), field(&TASK_TGID).unwrap_or_default())
+    // SAFETY: the offsets are those of fields of a task.
+    unsafe { (probe(task, &TASK_PID), probe(task, &TASK_TGID)) }
 }
 
 /// What the thread that has read a request did for it until it was handed over.
@@ -180,13 +178,12 @@ fn is_bound(thread: &ThreadState, socket: u64, request: &Request) -> bool {
 /// What is known of a thread; of a new one nothing.
 #[inline(always)]
 fn state_of(tid: u32) -> Option<&'static mut ThreadState> {
-    let state = match THREADS.get_ptr_mut(tid) {
-        Some(state) => state,
-        None => {
-            // Where another CPU was faster, its entry stays.
-            let _ = THREADS.insert(tid, ThreadState::default(), NOEXIST);
-            THREADS.get_ptr_mut(tid)?
-        }
+    let state = if let Some(state) = THREADS.get_ptr_mut(tid) {
+        state
+    } else {
+        // Where another CPU was faster, its entry stays.
+        let _ = THREADS.insert(tid, ThreadState::default(), NOEXIST);
+        THREADS.get_ptr_mut(tid)?
     };
     // SAFETY: the element lies in the map. Only the CPU that the thread runs on writes to it, but for the moment in which
     // its request is answered by another thread; then some time may be lost or counted for the next request.

@@ -236,7 +236,9 @@ fn not_attached(error: &ProgramError) -> String {
         ProgramError::SyscallError(aya::sys::SyscallError { io_error, .. })
             if io_error.kind() == std::io::ErrorKind::PermissionDenied =>
         {
-            format!("{io_error}: grant CAP_NET_ADMIN; where it is granted, another program has this cgroup's packets to itself")
+            format!(
+                "{io_error}: grant CAP_NET_ADMIN; where it is granted, another program has this cgroup's packets to itself"
+            )
         }
         error => with_cause(error),
     }
