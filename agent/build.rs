@@ -1,13 +1,13 @@
-//! Builds the kernel object and tells the agent where it is.
+//! Builds the kernel objects and tells the agent where they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context as _, Result};
 use xtask::{ebpf, workspace};
 
-/// Names an object that was built before, by `cargo xtask build-ebpf`: for builds of the agent by another compiler than
-/// the pinned one, which the kernel object needs.
+/// Names a folder with the objects as they were built before, by `cargo xtask build-ebpf`: for builds of the agent by
+/// another compiler than the pinned one, which the kernel objects need.
 const PREBUILT: &str = "PRONY_PREBUILT_EBPF";
 
 fn main() -> Result<()> {
@@ -15,12 +15,20 @@ fn main() -> Result<()> {
         println!("cargo:rerun-if-changed={}", workspace::root().join(source).display());
     }
     println!("cargo:rerun-if-env-changed={PREBUILT}");
-    let object = match env::var_os(PREBUILT) {
-        Some(object) => object.into(),
-        None => ebpf::build(ebpf::Object::Agent, &ebpf::Target::of_build_script()?)?,
-    };
-    let embedded = Path::new(&env::var_os("OUT_DIR").context("Cargo sets OUT_DIR")?).join("prony-ebpf");
-    fs::copy(&object, &embedded).with_context(|| format!("cannot copy {}", object.display()))?;
-    println!("cargo:rustc-env=PRONY_EBPF_OBJECT={}", embedded.display());
+    let prebuilt = env::var_os(PREBUILT).map(PathBuf::from);
+    let folder = env::var_os("OUT_DIR").context("Cargo sets OUT_DIR")?;
+    for object in ebpf::Object::OF_AGENT {
+        let built = match &prebuilt {
+            Some(folder) => folder.join(object.binary()),
+            None => ebpf::build(object, &ebpf::Target::of_build_script()?)?,
+        };
+        let embedded = Path::new(&folder).join(object.binary());
+        fs::copy(&built, &embedded).with_context(|| format!("cannot copy {}", built.display()))?;
+        let variable = match object {
+            ebpf::Object::Sockets => "PRONY_EBPF_SOCKETS_OBJECT",
+            _ => "PRONY_EBPF_OBJECT",
+        };
+        println!("cargo:rustc-env={variable}={}", embedded.display());
+    }
     Ok(())
 }

@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-/// Every .proto file of ours, relative to this crate.
-const FILES: &[&str] = &["prony/energy/v1/energy.proto", "prony/meter/v1.proto", "prony/meter/v2.proto"];
+/// .proto files whose servers, if any, are the agent's own: they send messages that were encoded before.
+const MESSAGES: &[&str] = &["prony/energy/v1/energy.proto", "prony/meter/v1.proto", "prony/meter/v2.proto"];
+/// .proto files whose servers are made from them.
+const SERVICES: &[&str] = &["prony/invocation/v1/invocations.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for file in FILES {
+    let all = || MESSAGES.iter().chain(SERVICES);
+    for file in all() {
         println!("cargo::rerun-if-changed={file}");
     }
-    let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    // The agent's servers are its own: they send messages that were encoded before.
-    tonic_prost_build::configure().build_server(false).compile_fds(descriptors)?;
+    std::fs::write(out.join("descriptors.bin"), protox::compile(all(), ["."])?.encode_to_vec())?;
+    tonic_prost_build::configure().build_server(false).compile_fds(protox::compile(MESSAGES, ["."])?)?;
+    tonic_prost_build::configure().build_server(true).compile_fds(protox::compile(SERVICES, ["."])?)?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod cells;
 mod events;
+mod requests;
 
 pub use cells::{
     CACHE_ENTRIES, CacheEntry, ConsumerKey, CpuState, FIRST_SLOT, FLAG_KERNEL_THREAD, FLAG_USED, MARK_GROUP,
@@ -14,4 +15,8 @@ pub use cells::{
 pub use events::{
     CGROUP_PATH_BYTES, CgroupEvent, EVENT_CGROUP_MADE, EVENT_CGROUP_REMOVED, EVENT_EXEC, EVENT_EXIT, EXEC_PATH_BYTES,
     ExecEvent, ExitEvent,
+};
+pub use requests::{
+    COUNT_BEGUN, COUNT_LOST, COUNT_NO_ROOM, COUNT_UNANSWERED, COUNTS, REQUEST_HANDED_OVER, Request, Running,
+    SERVER_WORDS, TARGET_BYTES, ThreadState,
 };

@@ -21,6 +21,16 @@ impl Timestamp {
         Self(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
     }
 
+    /// How long the machine was suspended so far: how much later its boot clock is than this one.
+    pub fn suspended() -> Nanoseconds {
+        let [boot, monotonic] = [ClockId::Boottime, ClockId::Monotonic].map(|clock| {
+            let now = clock_gettime(clock);
+            now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+        });
+        // The clocks are read one after the other: what is less than a millisecond is that.
+        Nanoseconds(boot.saturating_sub(monotonic) / 1_000_000 * 1_000_000)
+    }
+
     /// The span since `earlier`, or zero where `earlier` is later.
     pub fn since(self, earlier: Self) -> Nanoseconds {
         Nanoseconds(self.0.saturating_sub(earlier.0))
@@ -53,6 +63,12 @@ impl WallAnchor {
     pub fn take() -> Self {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self { monotonic: Timestamp::now(), unix: unix.into() }
+    }
+
+    /// The monotonic instant of a wall time in nanoseconds since the Unix epoch; the earliest there is for one before that.
+    pub fn monotonic(&self, unix: i64) -> Timestamp {
+        let moved = i128::from(unix) - i128::from(self.unix.0) + i128::from(self.monotonic.0);
+        Timestamp(u64::try_from(moved.max(0)).unwrap_or(u64::MAX))
     }
 
     /// Nanoseconds since the Unix epoch at `at`.

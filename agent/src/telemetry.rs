@@ -11,6 +11,8 @@ pub enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// It tells how figures are distributed.
+    Histogram,
 }
 
 impl Kind {
@@ -19,6 +21,7 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 }
@@ -50,6 +53,14 @@ pub const INVOCATIONS_REFUSED: OwnMetric = OwnMetric {
     kind: Kind::Counter,
     labels: &["reason"],
     help: "Invocations that were seen or reported and are not in the books, by reason.",
+};
+
+/// How far a reporter's clock is off.
+pub const REPORTER_CLOCK_OFFSET: OwnMetric = OwnMetric {
+    name: "prony_reporter_clock_offset_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "How much the clock of who last reported invocations is behind this machine's, as far as it tells.",
 };
 
 /// Whether a source of names answers.
@@ -208,6 +219,46 @@ pub const SWITCH_COST: OwnMetric = OwnMetric {
     help: "Mean run time of the program on the context switch, in seconds; only while kernel.bpf_stats_enabled is 1, whose own cost is in it.",
 };
 
+/// Requests on sockets.
+pub const SOCKET_REQUESTS: OwnMetric = OwnMetric {
+    name: "prony_socket_requests_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Requests seen on functions' sockets from beginning to end; only with invocation.sockets.",
+};
+
+/// Requests on sockets that came to nothing.
+pub const SOCKET_REQUESTS_LOST: OwnMetric = OwnMetric {
+    name: "prony_socket_requests_lost_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "Requests on functions' sockets that were not seen to their end: unanswered (the connection ended before a response), no_room (too many connections had one) or ring (the agent was kept from running).",
+};
+
+/// Cgroups whose sockets are watched.
+pub const SOCKET_CGROUPS: OwnMetric = OwnMetric {
+    name: "prony_socket_cgroups",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Cgroups of functions' containers whose sockets are watched now.",
+};
+
+/// Mean run time of the programs on sockets.
+pub const SOCKET_PROGRAM_SECONDS: OwnMetric = OwnMetric {
+    name: "prony_socket_program_seconds",
+    kind: Kind::Gauge,
+    labels: &["program"],
+    help: "Mean run time of the programs that watch sockets, in seconds, by program: ingress and egress (each packet of a watched cgroup), read (each time a thread takes data from a TCP socket), switch (each context switch, beside the program that accounts for it); only while kernel.bpf_stats_enabled is 1, whose own cost is in it.",
+};
+
+/// Runs of the programs on sockets.
+pub const SOCKET_PROGRAM_RUNS: OwnMetric = OwnMetric {
+    name: "prony_socket_program_runs_total",
+    kind: Kind::Counter,
+    labels: &["program"],
+    help: "Runs of the programs that watch sockets, as prony_socket_program_seconds.",
+};
+
 /// Windows closed.
 pub const WINDOWS: OwnMetric =
     OwnMetric { name: "prony_windows_total", kind: Kind::Counter, labels: &[], help: "Windows closed." };
@@ -257,6 +308,7 @@ pub const ALL: &[OwnMetric] = &[
     PROBLEMS,
     INVOCATIONS_REFUSED,
     METADATA_UP,
+    REPORTER_CLOCK_OFFSET,
     SCRAPES,
     RENDER_SECONDS,
     GRPC_SUBSCRIBERS,
@@ -275,6 +327,11 @@ pub const ALL: &[OwnMetric] = &[
     EVENTS_LOST,
     SLOTS_USED,
     SWITCH_COST,
+    SOCKET_REQUESTS,
+    SOCKET_REQUESTS_LOST,
+    SOCKET_CGROUPS,
+    SOCKET_PROGRAM_SECONDS,
+    SOCKET_PROGRAM_RUNS,
     WINDOWS,
     WINDOWS_MISSED,
     WINDOW_SECONDS,
@@ -310,6 +367,7 @@ pub fn describe() {
         match metric.kind {
             Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
         }
     }
 }

@@ -12,6 +12,15 @@ pub mod energy {
     }
 }
 
+/// Package `prony.invocation`.
+pub mod invocation {
+    /// Package `prony.invocation.v1`.
+    #[expect(clippy::pedantic, clippy::allow_attributes, reason = "generated")]
+    pub mod v1 {
+        tonic::include_proto!("prony.invocation.v1");
+    }
+}
+
 /// Package `prony.meter`.
 pub mod meter {
     /// Package `prony.meter.v1`: what the deployed ESP32 meters send.

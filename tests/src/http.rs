@@ -1,10 +1,10 @@
 //! As much HTTP as a test needs.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 /// How long a server on this machine may take for one answer.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -69,6 +69,64 @@ pub fn get(server: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<R
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).with_context(|| format!("no full answer from {server}{path}"))?;
     Response::parse(&answer)
+}
+
+/// A connection that stays between requests.
+#[derive(Debug)]
+pub struct KeptAlive(BufReader<TcpStream>);
+
+impl KeptAlive {
+    /// Connects to a server on this machine.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn connect(server: SocketAddr) -> Result<Self> {
+        let connection = TcpStream::connect_timeout(&server, LIMIT).with_context(|| format!("nobody at {server}"))?;
+        connection.set_read_timeout(Some(LIMIT))?;
+        connection.set_nodelay(true)?;
+        Ok(Self(BufReader::new(connection)))
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.get_mut().write_all(bytes).context("the server takes nothing")
+    }
+
+    /// Asks for a path and takes the whole answer.
+    ///
+    /// # Errors
+    /// As for [`Self::take_answer`].
+    pub fn ask(&mut self, path: &str) -> Result<()> {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
+        self.take_answer()
+    }
+
+    /// Takes an answer that says how long it is.
+    ///
+    /// # Errors
+    /// When none comes within 10 s, or it is none of status 200.
+    pub fn take_answer(&mut self) -> Result<()> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            ensure!(self.0.read_line(&mut head).context("no answer")? > 0, "the connection is closed");
+        }
+        ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).context("no length")?;
+        self.0.read_exact(&mut vec![0; length.parse()?]).context("the answer is cut")
+    }
+
+    /// Takes all that comes until the server closes the connection.
+    ///
+    /// # Errors
+    /// When it does not within 10 s.
+    pub fn take_rest(mut self) -> Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).context("the connection stays open")?;
+        Ok(rest)
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+pub mod bench;
 mod books;
 mod cgroup;
 mod fake_rapl;
@@ -31,7 +32,7 @@ pub use books::{assert_books, assert_nothing_fell};
 pub use cgroup::{TestCgroup, cgroup2_mount};
 pub use fake_rapl::{FakeRapl, Zone};
 pub use guard::{needs_agent, needs_bpf, needs_root, needs_server, skip};
-pub use http::{Response, get};
+pub use http::{KeptAlive, Response, get};
 pub use network::{free_tcp_address, free_udp_address};
 pub use running::Running;
 pub use samples::{Sample, Samples};

@@ -30,6 +30,12 @@ impl Running {
     }
 }
 
+impl From<Child> for Running {
+    fn from(process: Child) -> Self {
+        Self(process)
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.0.try_wait() {

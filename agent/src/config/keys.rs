@@ -69,6 +69,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("identity", "Who containers and functions are."),
     ("attribution", "How energy is shared out."),
     ("attribution.static_power", "Power that is drawn whoever runs, by zone. Learned for zones that are not listed."),
+    ("invocation", "How invocations of functions are found."),
     ("ledger", "How much is remembered."),
     ("prometheus", "The HTTP listener for Prometheus."),
     ("grpc", "The gRPC listener."),
@@ -176,6 +177,19 @@ pub(super) const KEYS: &[Key] = &[
          by CPU time; `equal` everybody who ran, in equal parts."),
     Key::new("attribution.static_power.<zone>", WATTS, Unset("12.5"),
         "Static power of the zone of that name, in watts, for example `package-0` or `node`."),
+
+    Key::new("invocation.sockets", Kind::Flag, Default("false"),
+        "Whether HTTP/1.x requests on the sockets of functions' containers are watched by kernel programs (kernel 5.10 \
+         with BTF, cgroup v2), which finds invocations without any help from the platform. It costs some time at every \
+         context switch of the machine and at every packet of those containers."),
+    Key::new("invocation.fork_servers", Kind::Text, Default("\"fwatchdog\""),
+        "Command names of servers that start a process for every request, separated by spaces: each child of one, in a \
+         function's container, is an invocation."),
+    Key::new("invocation.resolution", Kind::Duration(MILLISECOND, Duration::from_secs(1)), Default("\"100ms\""),
+        "How finely activity is remembered for invocations that are reported. Set it to `10ms` or less for short ones: it \
+         costs what a window of this length costs. At most the window counts."),
+    Key::new("invocation.lateness", Kind::Duration(Duration::from_secs(2), MINUTE), Default("\"5s\""),
+        "How late an invocation may be reported. Invocations and energy by phase lag behind by this."),
 
     Key::new("ledger.max_processes", LINES, Default("10000"),
         "How many processes have a line of their own in the exports; the others are counted together."),

@@ -62,8 +62,8 @@ mod tests {
     use super::*;
     use crate::config::{
         ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
-        HwmonRail, IdentityConfig, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface,
-        SourceConfig, load_text,
+        HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig,
+        RaplInterface, SourceConfig, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -111,6 +111,7 @@ mod tests {
                 policy: Policy::Equal,
                 static_power: [("package-0".to_owned(), Watts(12.5))].into(),
             },
+            invocation: InvocationConfig { sockets: true, ..InvocationConfig::default() },
             ledger: LedgerConfig {
                 max_processes: 1,
                 max_cgroups: 2,

@@ -28,6 +28,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// How energy is shared out.
     pub attribution: AttributionConfig,
+    /// How invocations of functions are found.
+    pub invocation: InvocationConfig,
     /// How much is remembered.
     pub ledger: LedgerConfig,
     /// The HTTP listener for Prometheus.
@@ -312,6 +314,33 @@ pub enum Policy {
     Proportional,
     /// Everybody who ran, in equal parts.
     Equal,
+}
+
+/// `[invocation]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InvocationConfig {
+    /// Whether requests on the sockets of functions are watched by kernel programs.
+    pub sockets: bool,
+    /// Command names of servers that start a process for every request, separated by spaces.
+    pub fork_servers: String,
+    /// How finely activity is remembered for invocations that are reported; at most the window.
+    #[serde(with = "duration")]
+    pub resolution: Duration,
+    /// How late an invocation may be reported. Energy by phase lags behind by this.
+    #[serde(with = "duration")]
+    pub lateness: Duration,
+}
+
+impl Default for InvocationConfig {
+    fn default() -> Self {
+        Self {
+            sockets: false,
+            fork_servers: "fwatchdog".into(),
+            resolution: Duration::from_millis(100),
+            lateness: Duration::from_secs(5),
+        }
+    }
 }
 
 /// `[ledger]`

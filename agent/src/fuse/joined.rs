@@ -8,6 +8,21 @@ use crate::activity::{ActivityWindow, ConsumerId, ShardId, Slice};
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
+/// Windows that follow each other, as one; `None` of none.
+pub fn join(windows: &[ActivityWindow]) -> Option<ActivityWindow> {
+    match windows {
+        [] => None,
+        [only] => Some(only.clone()),
+        [first, others @ ..] => {
+            let mut joined = JoinedWindow::new(first);
+            for next in others {
+                joined.add(next);
+            }
+            Some(joined.finish())
+        }
+    }
+}
+
 /// A window that grows. Its size follows the number of distinct consumers, not of windows.
 #[derive(Debug)]
 pub(super) struct JoinedWindow {

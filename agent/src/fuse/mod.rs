@@ -26,4 +26,5 @@ mod zone;
 
 pub use energy_window::EnergyWindow;
 pub use fusion::{Fusion, ZoneBooks};
+pub use joined::join;
 pub use limits::Limits;

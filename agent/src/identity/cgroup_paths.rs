@@ -85,6 +85,12 @@ impl CgroupPaths {
         walk.step(mount, usize::MAX, &mut found);
     }
 
+    /// The folder of the cgroup with this path; `None` where it is in no mount.
+    pub fn folder_of(&self, path: &str) -> Option<PathBuf> {
+        let mount = self.mount.as_ref()?;
+        Some(mount.point.join(path.strip_prefix(&mount.prefix)?.trim_start_matches('/')))
+    }
+
     /// Asks for a walk, because a cgroup has no path.
     pub fn want(&mut self) {
         self.wanted = true;

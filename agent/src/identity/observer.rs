@@ -1,5 +1,7 @@
 //! Names kept up to date from events and files together.
 
+use std::path::PathBuf;
+
 use crate::activity::{ActivityWindow, CgroupId, ConsumerId, Lifecycle};
 use crate::clock::Timestamp;
 use crate::host::HostRoots;
@@ -32,6 +34,11 @@ impl Identity {
     /// Takes in what a source of metadata told at `at`.
     pub fn metadata(&mut self, at: Timestamp, news: Vec<MetadataNews>) {
         self.names.metadata(at, news);
+    }
+
+    /// The folder of the cgroup with this path; `None` where it is in no mount.
+    pub fn cgroup_folder(&self, path: &str) -> Option<PathBuf> {
+        self.paths.folder_of(path)
     }
 
     /// Takes in a window and the events that came with it. To be called before the window is recorded in the ledger.

@@ -14,6 +14,7 @@ use crate::apportion::largest_remainder;
 use crate::attribute::Attribution;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::identity::{Container, Function, FunctionId, Names, Timeline};
+use crate::source::Zone;
 use crate::units::{Microjoules, Nanoseconds};
 
 use super::claims::{Claim, Claimant, claims};
@@ -39,7 +40,7 @@ const COLD_FOR: Nanoseconds = Nanoseconds(60 * Nanoseconds::SECOND.0);
 const NAMED_WITHIN: Nanoseconds = Nanoseconds(300 * Nanoseconds::SECOND.0);
 
 /// How the books are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BookOptions {
     /// Command names of servers that start a process for every request.
     pub fork_servers: Vec<String>,
@@ -64,6 +65,7 @@ pub struct InvocationBook {
     containers: FxHashMap<Arc<str>, Life>,
     unnamed: FxHashMap<Arc<str>, Unnamed>,
     totals: BTreeMap<FunctionId, FunctionTotals>,
+    zones: Vec<Zone>,
     /// Up to when each zone's energy is settled.
     settled: Vec<Timestamp>,
 }
@@ -131,6 +133,7 @@ impl InvocationBook {
             containers: FxHashMap::default(),
             unnamed: FxHashMap::default(),
             totals: BTreeMap::new(),
+            zones: Vec::new(),
             settled: Vec::new(),
             options,
         }
@@ -205,8 +208,11 @@ impl InvocationBook {
         }
     }
 
-    /// Takes in a zone's energy over a window. `zone` is its index in the ledger.
+    /// Takes in a zone's energy over a window. `zone` is its index in the ledger; zones come in that order.
     pub fn charge(&mut self, zone: usize, attribution: &Attribution, names: &Names) {
+        if zone == self.zones.len() {
+            self.zones.push(attribution.zone.clone());
+        }
         let charged = attribution.shares.iter().filter_map(|share| {
             let container = Arc::clone(container_of(&share.consumer, names)?);
             Some(Charged { consumer: share.consumer, container, energy: share.active + share.idle })
@@ -386,7 +392,8 @@ impl InvocationBook {
             }
             self.count_start(&tree.container, function);
             let Some(end) = tree.end else { continue };
-            let energy = tree.energy.iter().zip(&tree.variance).enumerate();
+            let energies: Vec<_> =
+                tree.energy.iter().zip(&tree.variance).map(|(energy, variance)| (*energy, variance.sqrt())).collect();
             let invocation = Finished {
                 id: format!("{}-{}", tree.root.0, tree.root.1.0).into(),
                 by: By::Process,
@@ -395,9 +402,7 @@ impl InvocationBook {
                 start: tree.start,
                 end,
                 cpu_time: tree.cpu_time,
-                energy: energy
-                    .map(|(zone, (energy, variance))| ZoneEnergy { zone, energy: *energy, sigma: variance.sqrt() })
-                    .collect(),
+                energy: zone_energies(&self.zones, &energies),
             };
             self.count(function, &invocation, anchor);
             finished.push(invocation);
@@ -418,7 +423,7 @@ impl InvocationBook {
                 Refusal::NoFunction.count();
                 continue;
             };
-            let invocation = waiting.finish(described);
+            let invocation = waiting.finish(described, &self.zones);
             self.count(function, &invocation, anchor);
             finished.push(invocation);
         }
@@ -431,11 +436,16 @@ impl InvocationBook {
         let exemplar = |value| Exemplar { id: Arc::clone(&invocation.id), value, at_unix: anchor.unix(invocation.end) };
         let length = invocation.end.since(invocation.start);
         totals.seconds.add(length.0, exemplar(length.0 as f64 / 1e9));
-        for ZoneEnergy { zone, energy, .. } in &invocation.energy {
-            if totals.joules.len() <= *zone {
-                totals.joules.resize(zone + 1, Histogram::default());
+        if totals.joules.len() < invocation.energy.len() {
+            totals.joules.resize(invocation.energy.len(), Histogram::default());
+        }
+        for (zone, used) in invocation.energy.iter().enumerate() {
+            let sockets = invocation.energy.iter().filter(|other| other.zone.name == used.zone.name);
+            let is_first = invocation.energy[..zone].iter().all(|before| before.zone.name != used.zone.name);
+            if is_first {
+                let energy: Microjoules = sockets.map(|socket| socket.energy).sum();
+                totals.joules[zone].add(energy.0, exemplar(energy.joules()));
             }
-            totals.joules[*zone].add(energy.0, exemplar(energy.joules()));
         }
     }
 
@@ -453,8 +463,10 @@ impl InvocationBook {
 }
 
 impl Waiting {
-    fn finish(self, function: &Arc<Function>) -> Finished {
-        let zones = self.energy.iter().zip(&self.systematic).zip(&self.variance).enumerate();
+    fn finish(self, function: &Arc<Function>, zones: &[Zone]) -> Finished {
+        let sigma = |(systematic, variance): (&f64, &f64)| (systematic * systematic + variance).sqrt();
+        let sigmas = self.systematic.iter().zip(&self.variance).map(sigma);
+        let energies: Vec<_> = self.energy.iter().copied().zip(sigmas).collect();
         Finished {
             id: self.observed.id,
             by: self.observed.by,
@@ -463,15 +475,14 @@ impl Waiting {
             start: self.observed.start,
             end: self.observed.end,
             cpu_time: Nanoseconds(self.cpu_times.iter().copied().fold(0.0, f64::max).round() as u64),
-            energy: zones
-                .map(|(zone, ((energy, systematic), variance))| ZoneEnergy {
-                    zone,
-                    energy: *energy,
-                    sigma: (systematic * systematic + variance).sqrt(),
-                })
-                .collect(),
+            energy: zone_energies(zones, &energies),
         }
     }
+}
+
+fn zone_energies(zones: &[Zone], energies: &[(Microjoules, f64)]) -> Vec<ZoneEnergy> {
+    let with_zone = zones.iter().cloned().zip(energies);
+    with_zone.map(|(zone, &(energy, sigma))| ZoneEnergy { zone, energy, sigma }).collect()
 }
 
 fn container_of<'names>(consumer: &ConsumerId, names: &'names Names) -> Option<&'names Arc<Container>> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::identity::Function;
+use crate::source::Zone;
 use crate::units::{Microjoules, Nanoseconds};
 
 use super::observed::By;
@@ -30,10 +31,10 @@ pub struct Finished {
 }
 
 /// What an invocation used in one zone.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ZoneEnergy {
-    /// Index of the zone, as in a snapshot.
-    pub zone: usize,
+    /// Of which zone.
+    pub zone: Zone,
     /// Its energy.
     pub energy: Microjoules,
     /// One standard deviation of it, in microjoules.

@@ -40,7 +40,7 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Adds one: its figure as a whole number to sum up, and as an exemplar in the base unit.
-    pub(super) fn add(&mut self, whole: u64, exemplar: Exemplar) {
+    pub(crate) fn add(&mut self, whole: u64, exemplar: Exemplar) {
         let bucket = BUCKETS.partition_point(|end| *end < exemplar.value);
         self.counts[bucket] += 1;
         self.sum += whole;

@@ -5,9 +5,11 @@
 
 mod book;
 mod claims;
+mod clock_offset;
 mod finished;
 #[cfg(test)]
 mod fixtures;
+mod handle;
 mod histogram;
 mod history;
 mod observed;
@@ -16,7 +18,9 @@ mod refusal;
 mod totals;
 
 pub use book::{BookOptions, InvocationBook};
+pub use clock_offset::ClockOffset;
 pub use finished::{Finished, ZoneEnergy};
+pub use handle::{Answers, Ended, InvocationHandle};
 pub use histogram::{BUCKETS, Exemplar, Histogram};
 pub use observed::{By, Observed, Place};
 pub use refusal::Refusal;

@@ -40,7 +40,7 @@ impl Phases {
         self.0[phase as usize].get(zone).copied().unwrap_or_default()
     }
 
-    pub(super) fn add(&mut self, phase: Phase, zone: usize, energy: Microjoules) {
+    pub(crate) fn add(&mut self, phase: Phase, zone: usize, energy: Microjoules) {
         let zones = &mut self.0[phase as usize];
         if zones.len() <= zone {
             zones.resize(zone + 1, Microjoules::ZERO);
@@ -66,7 +66,8 @@ pub struct FunctionTotals {
     pub cold_starts: u64,
     /// What its energy was used for.
     pub phases: Phases,
-    /// Energy of an invocation in each zone, in joules; summed up in microjoules.
+    /// Energy of an invocation in each zone, in joules; summed up in microjoules. The sockets of a zone are counted together,
+    /// with the first of them.
     pub joules: Vec<Histogram>,
     /// Wall time of an invocation, in seconds; summed up in nanoseconds.
     pub seconds: Histogram,

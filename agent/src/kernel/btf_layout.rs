@@ -37,7 +37,10 @@ pub struct Layout {
     offsets: Vec<(&'static str, u32)>,
 }
 
-const FIELDS: &[(&str, &str, &str)] = &[
+/// A global of the programs, with the structure and the field whose offset it takes.
+pub(super) type Field = (&'static str, &'static str, &'static str);
+
+const FIELDS: &[Field] = &[
     ("TASK_PID", "task_struct", "pid"),
     ("TASK_TGID", "task_struct", "tgid"),
     ("TASK_FLAGS", "task_struct", "flags"),
@@ -59,15 +62,24 @@ const FIELDS: &[(&str, &str, &str)] = &[
 impl Layout {
     /// Reads the layout from a BTF file, usually `/sys/kernel/btf/vmlinux`.
     pub fn read_from(path: &Path) -> Result<Self, LayoutError> {
+        Self::read_fields(path, FIELDS)
+    }
+
+    /// Reads where other fields are.
+    pub(super) fn read_fields(path: &Path, fields: &[Field]) -> Result<Self, LayoutError> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| LayoutError::Unreadable { path: name.clone(), error })?;
-        Self::parse(&name, &bytes)
+        Self::parse_fields(&name, &bytes, fields)
     }
 
     /// Reads the layout from BTF; `name` is where it comes from, for the error.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, LayoutError> {
+        Self::parse_fields(name, bytes, FIELDS)
+    }
+
+    fn parse_fields(name: &str, bytes: &[u8], fields: &[Field]) -> Result<Self, LayoutError> {
         let types = Types::parse(bytes).ok_or_else(|| LayoutError::Malformed(name.into()))?;
-        let offsets = FIELDS
+        let offsets = fields
             .iter()
             .map(|&(global, structure, field)| {
                 let offset = types.offset_of(structure, field).ok_or(LayoutError::NoField { structure, field })?;

@@ -161,7 +161,7 @@ impl KernelSide {
 }
 
 /// Before kernel 5.11 maps count against `RLIMIT_MEMLOCK`; from then on a refusal changes nothing.
-fn raise_memlock_limit() {
+pub(super) fn raise_memlock_limit() {
     let unlimited = Rlimit { current: None, maximum: None };
     if let Err(error) = rustix::process::setrlimit(Resource::Memlock, unlimited) {
         tracing::debug!("RLIMIT_MEMLOCK stays as it is ({error}); that matters before kernel 5.11 only");
@@ -169,7 +169,7 @@ fn raise_memlock_limit() {
 }
 
 /// The kernel's BTF takes some 30 MiB while it is read; the allocator would keep them for ever.
-fn give_back_memory() {
+pub(super) fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: a call without pointers, which any thread may make at any time (malloc_trim(3)).
     unsafe {
@@ -211,23 +211,28 @@ fn load_object(
     for (name, offset) in layout.into_iter().flat_map(Layout::offsets) {
         loader.override_global(name, offset, true);
     }
-    loader.load(OBJECT).map_err(|error| match &error {
+    loader.load(OBJECT).map_err(not_loaded)
+}
+
+/// Why an object is not accepted.
+pub(super) fn not_loaded(error: EbpfError) -> LoadError {
+    match &error {
         EbpfError::MapError(aya::maps::MapError::CreateError { io_error, .. }) if is_refusal(io_error) => {
             LoadError::NotPermitted(io_error.to_string())
         }
         _ => object_error(error),
-    })
+    }
 }
 
 fn is_refusal(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
-fn object_error(error: impl std::fmt::Display) -> LoadError {
+pub(super) fn object_error(error: impl std::fmt::Display) -> LoadError {
     LoadError::Object(error.to_string())
 }
 
-fn take(programs: &mut Ebpf, name: &str) -> Result<Map, LoadError> {
+pub(super) fn take(programs: &mut Ebpf, name: &str) -> Result<Map, LoadError> {
     programs.take_map(name).ok_or_else(|| no_map(name))
 }
 
@@ -240,7 +245,7 @@ fn fill_free_slots(programs: &mut Ebpf, slots: u32) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn no_map(name: &str) -> LoadError {
+pub(super) fn no_map(name: &str) -> LoadError {
     LoadError::Object(format!("the object has no map {name}"))
 }
 

@@ -11,6 +11,7 @@ pub mod perf_event;
 mod program_cost;
 mod shared_array;
 mod shared_memory;
+mod sockets;
 mod visit_cpus;
 
 pub use btf_layout::{Layout, LayoutError};
@@ -18,4 +19,5 @@ pub use events::{EventRing, RecentPaths, decode_event};
 pub use load::{Attachment, KernelSide, LoadError, LoadOptions};
 pub use program_cost::{ProgramCost, RunTime};
 pub use shared_memory::{KernelCounts, SharedMemory};
+pub use sockets::{SocketCounts, Sockets, WatchError};
 pub use visit_cpus::visit_every_cpu;

@@ -155,14 +155,16 @@ impl Ledger {
         listed.push(command);
     }
 
-    /// Adds a zone's energy over a window, to the lines of those who ran and to the zone.
-    pub fn charge(&mut self, attribution: &Attribution, names: &Names) {
+    /// Adds a zone's energy over a window, to the lines of those who ran and to the zone. Returns the zone's index, which
+    /// it keeps.
+    pub fn charge(&mut self, attribution: &Attribution, names: &Names) -> usize {
         let zone = self.zone_index(attribution);
         for share in &attribution.shares {
             self.charge_share(zone, share, (attribution.from, attribution.to), names);
         }
         self.zones[zone].add(attribution, self.generation.next());
         self.periods[zone] = self.zones[zone].period();
+        zone
     }
 
     fn charge_share(&mut self, zone: usize, share: &Share, time: (Timestamp, Timestamp), names: &Names) {

@@ -2,24 +2,30 @@
 
 use std::sync::Arc;
 
-use crate::activity::{Lifecycle, Topology};
+use tokio::sync::broadcast;
+
+use crate::activity::{Lifecycle, SocketRequest, Topology};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Config, Policy};
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::host::HostRoots;
 use crate::identity::{FunctionRules, Identity, MetadataNews, NodeFacts};
+use crate::invocation::{Finished, Observed, Refusal};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
 use crate::source::Reading;
 
 use super::activity_side::ActivitySide;
 use super::health::Health;
+use super::invocation_side::InvocationSide;
+use super::socket_side::SocketSide;
 use super::sources::Sources;
 
 /// All that the thread owns that closes windows.
 pub(super) struct Engine {
     activity: ActivitySide,
+    sockets: Option<SocketSide>,
     sources: Sources,
     fusion: Fusion,
     policy: Policy,
@@ -27,7 +33,11 @@ pub(super) struct Engine {
     ledger: Ledger,
     context: Context,
     health: Health,
+    invocations: InvocationSide,
+    /// What was drained since the last tick, and what happened in the window before it.
+    drained: Vec<Lifecycle>,
     events: Vec<Lifecycle>,
+    requests: Vec<SocketRequest>,
     readings: Vec<Reading>,
     energy: Vec<EnergyWindow>,
     picture: Option<Arc<Snapshot>>,
@@ -41,17 +51,22 @@ impl Engine {
         topology: &Arc<Topology>,
         activity: ActivitySide,
         sources: Sources,
+        finished: broadcast::Sender<Arc<[Finished]>>,
     ) -> Self {
         Self {
             health: Health::new(roots, topology, activity.attachment()),
             activity,
+            sockets: config.invocation.sockets.then(|| SocketSide::start(config.activity.btf.as_deref())).flatten(),
             fusion: Fusion::new(&config.attribution.static_power, Limits::default()).prefer(sources.preference()),
             sources,
             policy: config.attribution.policy,
             identity: Identity::open(roots, FunctionRules::new(config.identity.function_label.as_deref())),
             ledger: Ledger::new(&config.ledger),
             context: Context { node, anchor: WallAnchor::take() },
+            invocations: InvocationSide::new(&config.invocation, finished),
+            drained: Vec::new(),
             events: Vec::new(),
+            requests: Vec::new(),
             readings: Vec::new(),
             energy: Vec::new(),
             picture: None,
@@ -70,19 +85,41 @@ impl Engine {
         self.identity.metadata(at, news);
     }
 
-    /// Empties the kernel's event ring, for windows longer than it can hold.
+    /// Empties the kernel's rings, for windows longer than they can hold.
     pub(super) fn drain_events(&mut self) {
-        self.activity.drain_events(&mut self.events);
+        self.activity.drain_events(&mut self.drained);
+        if let Some(sockets) = &mut self.sockets {
+            sockets.drain(Timestamp::now(), &mut self.requests);
+        }
+    }
+
+    /// Takes in an invocation that was reported.
+    pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<(), Refusal> {
+        self.invocations.observe(observed, now)
+    }
+
+    /// Ends a part of the running window at `now`.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        let tick = self.activity.close_window(now, &mut self.drained);
+        self.invocations.tick(tick);
+        self.events.append(&mut self.drained);
     }
 
     /// Ends the running window at `now` and books it. `missed` window ends went by unused.
     pub(super) fn close_window(&mut self, now: Timestamp, missed: u64) -> Generation {
         self.sources.sample(now, &mut self.readings);
-        let window = self.activity.close_window(now, &mut self.events);
+        self.tick(now);
+        let window = self.invocations.window();
         self.sources.estimate(&window, &mut self.readings);
         self.identity.observe(&window, &mut self.events);
+        if let Some(sockets) = &mut self.sockets {
+            sockets.drain(now, &mut self.requests);
+            sockets.look(now, &self.identity);
+        }
         let names = self.identity.names();
         self.ledger.record(&window, names);
+        self.invocations.record(&self.events, names);
+        self.invocations.requests(self.requests.drain(..), now);
         for reading in self.readings.drain(..) {
             self.fusion.reading(reading);
         }
@@ -90,10 +127,13 @@ impl Engine {
         self.fusion.window(Arc::new(window));
         self.fusion.drain(&mut self.energy);
         for energy in self.energy.drain(..) {
-            self.ledger.charge(&attribute(&energy, self.policy), names);
+            let attribution = attribute(&energy, self.policy);
+            let zone = self.ledger.charge(&attribution, names);
+            self.invocations.charge(zone, &attribution, names);
         }
         self.ledger.retire(&self.events, names);
         self.events.clear();
+        self.invocations.settle(now, names, self.context.anchor);
         self.ledger.close_window(now);
         self.picture = None;
         self.health.window_closed(now, length, missed, &self.activity);
@@ -106,7 +146,8 @@ impl Engine {
             Some(picture) if picture.since == request.since => Arc::clone(picture),
             _ => {
                 let names = self.identity.names();
-                let picture = Arc::new(build(&mut self.ledger, names, &self.context, request.since));
+                let picture =
+                    Arc::new(build(&mut self.ledger, names, &self.invocations.book, &self.context, request.since));
                 self.picture = Some(Arc::clone(&picture));
                 picture
             }

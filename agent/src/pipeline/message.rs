@@ -1,8 +1,11 @@
 //! What the other threads tell the pipeline.
 
+use tokio::sync::oneshot;
+
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::identity::MetadataNews;
+use crate::invocation::{Observed, Refusal};
 use crate::snapshot::Request;
 use crate::source::Reading;
 
@@ -13,6 +16,8 @@ pub(super) enum Message {
     Readings(Vec<Reading>),
     /// A source of metadata tells of pods and containers; when it was heard.
     Metadata(Timestamp, Vec<MetadataNews>),
+    /// Invocations are reported; the reply says for each whether it was taken.
+    Observed(Vec<Observed>, oneshot::Sender<Vec<Result<(), Refusal>>>),
     /// An exporter wants a picture.
     Snapshot(Request),
     /// The configuration was loaded anew.

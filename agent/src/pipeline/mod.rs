@@ -3,8 +3,10 @@
 mod activity_side;
 mod engine;
 mod health;
+mod invocation_side;
 mod message;
 mod schedule;
+mod socket_side;
 mod sources;
 mod unnoticed_ends;
 mod window_thread;
@@ -12,7 +14,7 @@ mod window_thread;
 use std::sync::{Arc, mpsc};
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -24,6 +26,7 @@ use crate::export::grpc::GrpcServer;
 use crate::export::prometheus;
 use crate::host::HostRoots;
 use crate::identity::{NodeFacts, metadata};
+use crate::invocation::{Ended, Finished, InvocationHandle};
 use crate::kernel::LoadOptions;
 use crate::snapshot::{Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
@@ -33,6 +36,10 @@ use activity_side::ActivitySide;
 use engine::Engine;
 use message::Message;
 use sources::Sources;
+use window_thread::Lengths;
+
+/// How many windows with finished invocations a slow subscriber may lag behind.
+const FINISHED_BACKLOG: usize = 256;
 
 /// How sources that run on their own hand over what they measure.
 type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
@@ -60,6 +67,12 @@ pub async fn run(
     let snapshots =
         SnapshotHandle::new(closed, move |request| requests.send(Message::Snapshot(request)).map_err(|_| Stopped));
 
+    let (finished, _) = broadcast::channel(FINISHED_BACKLOG);
+    let reports = sender.clone();
+    let invocations = InvocationHandle::new(finished.clone(), move |observed, reply| {
+        reports.send(Message::Observed(observed, reply)).map_err(|_| Ended)
+    });
+
     let mut listeners = JoinSet::new();
     if config.prometheus.enabled {
         let server = prometheus::Server::bind(&config.prometheus).await?;
@@ -67,12 +80,13 @@ pub async fn run(
         listeners.spawn(server.run(snapshots.clone(), recorder, shutdown.clone()));
     }
     if config.grpc.enabled {
-        let server = GrpcServer::bind(&config.grpc, config.activity.window, snapshots)?;
+        let server = GrpcServer::bind(&config.grpc, config.activity.window, snapshots, invocations)?;
         info!("gRPC at http://{}", server.address());
         listeners.spawn(server.run(shutdown.clone()));
     }
 
-    let windows = start_windows(&config, node, topology, sender.clone(), messages, announce, shutdown.clone())?;
+    let windows =
+        start_windows(&config, node, topology, (sender.clone(), messages), announce, finished, shutdown.clone())?;
     let mut running = config;
     loop {
         tokio::select! {
@@ -104,9 +118,9 @@ fn start_windows(
     config: &Config,
     node: Arc<NodeFacts>,
     topology: Arc<Topology>,
-    sender: mpsc::Sender<Message>,
-    messages: mpsc::Receiver<Message>,
+    (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
     announce: watch::Sender<Generation>,
+    finished: broadcast::Sender<Arc<[Finished]>>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
@@ -123,8 +137,9 @@ fn start_windows(
         let roots = config.host.roots();
         let activity = start_activity(&config.activity, &roots, &topology);
         let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
-        let engine = Engine::new(&config, &roots, node, &topology, activity, sources);
-        window_thread::run(engine, config.activity.window.into(), &messages, &announce);
+        let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished);
+        let lengths = Lengths { window: config.activity.window.into(), tick: config.invocation.resolution.into() };
+        window_thread::run(engine, lengths, &messages, &announce);
     });
     thread.context("no thread for the pipeline: raise the limit of tasks")
 }
@@ -156,6 +171,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("activity.kernel_log", old.activity.kernel_log != new.activity.kernel_log),
         ("activity.btf", old.activity.btf != new.activity.btf),
         ("identity", old.identity != new.identity),
+        ("invocation", old.invocation != new.invocation),
         ("source", old.source != new.source),
         ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
         ("prometheus", old.prometheus != new.prometheus),

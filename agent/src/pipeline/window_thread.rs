@@ -15,31 +15,52 @@ use super::schedule::Schedule;
 /// The longest time between two looks at the kernel's event ring.
 const DRAIN_EVERY: Nanoseconds = Nanoseconds::from_millis(100);
 
+/// How often windows end, and how finely activity within them is remembered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lengths {
+    pub(super) window: Nanoseconds,
+    pub(super) tick: Nanoseconds,
+}
+
 /// Runs until it is told to stop or everybody who could tell it is gone. The last window is closed before it returns.
 pub(super) fn run(
     mut engine: Engine,
-    window: Nanoseconds,
+    Lengths { window, tick }: Lengths,
     messages: &Receiver<Message>,
     announce: &watch::Sender<Generation>,
 ) {
     let mut schedule = Schedule::new(Timestamp::now(), window);
+    let mut ticks = Schedule::new(Timestamp::now(), tick);
     loop {
         let now = Timestamp::now();
         if now >= schedule.due() {
             let missed = schedule.closed(now);
             announce.send_replace(engine.close_window(now, missed));
+            ticks = Schedule::new(now, tick);
             continue;
         }
-        let pause = schedule.due().since(now).min(DRAIN_EVERY);
+        if now >= ticks.due() {
+            ticks.closed(now);
+            engine.tick(now);
+            continue;
+        }
+        let pause = schedule.due().min(ticks.due()).since(now).min(DRAIN_EVERY);
         match messages.recv_timeout(pause.into()) {
             Ok(Message::Readings(readings)) => engine.readings(readings),
             Ok(Message::Metadata(at, news)) => engine.metadata(at, news),
+            Ok(Message::Observed(observed, reply)) => {
+                let now = Timestamp::now();
+                // Whoever has reported may have gone away meanwhile.
+                let _ = reply.send(observed.into_iter().map(|observed| engine.observe(observed, now)).collect());
+            }
             Ok(Message::Snapshot(request)) => engine.answer(request),
             Ok(Message::Reload(config)) => {
                 engine.reload(&config);
                 schedule.set_window(Timestamp::now(), config.activity.window.into());
             }
-            Err(RecvTimeoutError::Timeout) if Timestamp::now() < schedule.due() => engine.drain_events(),
+            Err(RecvTimeoutError::Timeout) if Timestamp::now() < schedule.due().min(ticks.due()) => {
+                engine.drain_events();
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
                 announce.send_replace(engine.close_window(Timestamp::now(), 0));

@@ -8,10 +8,14 @@ use rustc_hash::FxHashMap;
 use crate::activity::{CgroupId, Comm, ConsumerId, Pid};
 use crate::clock::WallAnchor;
 use crate::identity::{CgroupName, Container, FunctionId, Names, NodeFacts};
+use crate::invocation::{FunctionTotals, InvocationBook};
 use crate::ledger::{Cgroup, Command, Generation, Ledger, Level, Line, Period, Process, Usage, ZoneBook};
 use crate::units::Microjoules;
 
-use super::{CgroupLine, CommandLine, EnergyLine, FunctionLine, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine};
+use super::{
+    CgroupLine, CommandLine, EnergyLine, FunctionLine, InvocationLine, LineState, OtherLine, ProcessLine, Snapshot,
+    ZoneLine,
+};
 
 /// What a picture says beside the books.
 #[derive(Clone, Debug)]
@@ -27,7 +31,13 @@ pub struct Context {
 /// were in a whole picture.
 ///
 /// A picture of changes does not say which lines have gone into `other`; ask for a whole one from time to time.
-pub fn build(ledger: &mut Ledger, names: &Names, context: &Context, since: Option<Generation>) -> Snapshot {
+pub fn build(
+    ledger: &mut Ledger,
+    names: &Names,
+    invocations: &InvocationBook,
+    context: &Context,
+    since: Option<Generation>,
+) -> Snapshot {
     let view = View::new(ledger, names, context.anchor, since);
     let containers = if since.is_none() { ledger.functions().containers() } else { FxHashMap::default() };
     let function = |view: &View<'_>, line: &Line<FunctionId, ()>| view.function(line, &containers);
@@ -47,6 +57,7 @@ pub fn build(ledger: &mut Ledger, names: &Names, context: &Context, since: Optio
         functions: view.lines(ledger.functions().level(), function).into_iter().flatten().collect(),
         other_functions: view.other(ledger.functions().level()),
         pending_functions: view.used_by_others(&view.pending),
+        invocations: if since.is_none() { view.invocations(invocations) } else { Vec::new() },
         idle_cpu_time: ledger.idle_cpu_time(),
         busy_cpu_time: ledger.busy_cpu_time(),
     };
@@ -219,6 +230,14 @@ impl<'books> View<'books> {
             cpu_time: line.usage.cpu_time,
             energy: self.energy(&line.usage),
         })
+    }
+
+    fn invocations(&self, book: &InvocationBook) -> Vec<InvocationLine> {
+        let line = |(function, totals): (FunctionId, &FunctionTotals)| {
+            let function = Arc::clone(self.names.workloads().function(function)?);
+            Some(InvocationLine { function, totals: totals.clone() })
+        };
+        book.totals().filter_map(line).collect()
     }
 
     fn other<Key: Copy + Eq + Hash, Extra>(&self, level: &Level<Key, Extra>) -> OtherLine {

@@ -7,7 +7,8 @@ mod picture;
 pub use build::{Context, build};
 pub use handle::{Request, SnapshotHandle, Stopped};
 pub use picture::{
-    CgroupLine, CommandLine, EnergyLine, FunctionLine, LineState, OtherLine, ProcessLine, Snapshot, ZoneLine,
+    CgroupLine, CommandLine, EnergyLine, FunctionLine, InvocationLine, LineState, OtherLine, ProcessLine, Snapshot,
+    ZoneLine,
 };
 
 pub use crate::identity::{Container, ContainerFacts, CpuFacts, Function, FunctionId, NodeFacts, Platform, PodFacts};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::activity::{CgroupId, ConsumerId, Pid};
 use crate::clock::Timestamp;
 use crate::identity::{Container, ContainerFacts, Function, FunctionId, NodeFacts, PodFacts};
+use crate::invocation::FunctionTotals;
 use crate::ledger::Generation;
 use crate::source::{Provenance, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub other_functions: OtherLine,
     /// What containers used whose function has not been told yet. It falls when it is, and the function's line grows.
     pub pending_functions: OtherLine,
+    /// Invocations of functions; left out of a picture of changes.
+    pub invocations: Vec<InvocationLine>,
     /// CPU time that was idle, over all CPUs.
     pub idle_cpu_time: Nanoseconds,
     /// CPU time of all consumers, over all CPUs.
@@ -179,6 +182,15 @@ pub struct FunctionLine {
     pub cpu_time: Nanoseconds,
     /// Energy by zone.
     pub energy: Vec<EnergyLine>,
+}
+
+/// What is known of one function's invocations.
+#[derive(Clone, Debug)]
+pub struct InvocationLine {
+    /// The function.
+    pub function: Arc<Function>,
+    /// How many there were and what they used. Zones are indices into [`Snapshot::zones`].
+    pub totals: FunctionTotals,
 }
 
 /// The sum of what has no line of its own.

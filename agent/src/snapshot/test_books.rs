@@ -9,6 +9,7 @@ use crate::attribute::{Attribution, Share};
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::LedgerConfig;
 use crate::identity::{FunctionId, Names, NodeFacts};
+use crate::invocation::{BookOptions, InvocationBook};
 use crate::ledger::Ledger;
 use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty};
@@ -17,6 +18,7 @@ pub(super) struct TestBooks {
     pub(super) ledger: Ledger,
     pub(super) names: Names,
     pub(super) now: Timestamp,
+    invocations: InvocationBook,
     context: Context,
     topology: Arc<Topology>,
 }
@@ -68,6 +70,7 @@ impl TestBooks {
             ledger: Ledger::new(config),
             names: Names::default(),
             now: Timestamp(1_000_000_000_000),
+            invocations: InvocationBook::new(BookOptions::default()),
             context: Context { node: Arc::new(NodeFacts::default()), anchor: WallAnchor::take() },
             topology: Arc::new(Topology::default()),
         }
@@ -108,13 +111,13 @@ impl TestBooks {
 
     /// A whole picture, checked.
     pub(super) fn picture(&mut self) -> Snapshot {
-        let snapshot = build(&mut self.ledger, &self.names, &self.context, None);
+        let snapshot = build(&mut self.ledger, &self.names, &self.invocations, &self.context, None);
         check_sums(&snapshot);
         snapshot
     }
 
     pub(super) fn changes(&mut self, since: Generation) -> Snapshot {
-        build(&mut self.ledger, &self.names, &self.context, Some(since))
+        build(&mut self.ledger, &self.names, &self.invocations, &self.context, Some(since))
     }
 }
 

@@ -3,16 +3,14 @@
 //! Two figures: the kernel's own statistics of a program's run time (they include what the statistics cost, so only
 //! differences count), and how much a pinned pipe ping-pong slows down with the program attached and no statistics.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use aya::programs::BtfTracePoint;
-use aya::{Btf, Ebpf};
+use aya::Ebpf;
 use prony::activity::{Topology, read_topology};
 use prony::kernel::{Attachment, KernelSide, LoadOptions};
+use prony_tests::bench::{Statistics, above, figure, median, ping_pong, yardstick};
 
-const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const ROUNDS: usize = 30;
 const ROUND_SECONDS: f64 = 0.25;
 
@@ -23,10 +21,7 @@ const CLOCK: usize = 2;
 const PRONY: usize = 3;
 
 fn main() -> Result<()> {
-    let before = std::fs::read_to_string(STATISTICS).context("run as root, on a kernel with bpf statistics (5.1)")?;
-    let outcome = measure();
-    std::fs::write(STATISTICS, before.trim())?;
-    outcome
+    measure(&Statistics::take()?)
 }
 
 /// A program under test, attached while this lives.
@@ -57,8 +52,8 @@ impl Subject {
     fn attach(self, topology: &Arc<Topology>) -> Result<Attached> {
         Ok(match self {
             Self::Nothing => Attached::Nothing,
-            Self::Empty => yardstick("yardstick_empty")?,
-            Self::Clock => yardstick("yardstick_clock")?,
+            Self::Empty => Attached::Yardstick(yardstick("yardstick_empty")?, "yardstick_empty"),
+            Self::Clock => Attached::Yardstick(yardstick("yardstick_clock")?, "yardstick_clock"),
             Self::Prony(attachment) => {
                 let options = LoadOptions { attachments: vec![attachment], ..LoadOptions::default() };
                 Attached::Prony(Box::new(KernelSide::load(topology, &options)?))
@@ -85,17 +80,7 @@ impl Attached {
     }
 }
 
-fn yardstick(name: &'static str) -> Result<Attached> {
-    let path = std::env::var("PRONY_YARDSTICK_OBJECT")
-        .context("PRONY_YARDSTICK_OBJECT names no object; use `cargo xtask bench switch`")?;
-    let mut object = Ebpf::load_file(path)?;
-    let program: &mut BtfTracePoint = object.program_mut(name).context("no such program")?.try_into()?;
-    program.load("sched_switch", &Btf::from_sys_fs()?)?;
-    program.attach()?;
-    Ok(Attached::Yardstick(object, name))
-}
-
-fn measure() -> Result<()> {
+fn measure(statistics: &Statistics) -> Result<()> {
     let topology = Arc::new(read_topology(std::path::Path::new("/sys"))?);
     let subjects = [
         Subject::Nothing,
@@ -109,19 +94,18 @@ fn measure() -> Result<()> {
     for _ in 0..ROUNDS {
         for (index, &subject) in subjects.iter().enumerate() {
             let attached = subject.attach(&topology)?;
-            std::fs::write(STATISTICS, "1")?;
+            statistics.switch(true)?;
             let (time_before, runs_before) = attached.run_time()?;
             ping_pong(ROUND_SECONDS)?;
             let (time, runs) = attached.run_time()?;
             program_ns[index].push((time - time_before) / (runs - runs_before));
-            std::fs::write(STATISTICS, "0")?;
+            statistics.switch(false)?;
             round_ns[index].push(ping_pong(ROUND_SECONDS)?);
         }
     }
     println!("| on sched_switch | program ns | above empty | round trip ns | slow-down |");
     println!("|---|---:|---:|---:|---:|");
     for (index, subject) in subjects.iter().enumerate() {
-        let figure = |figure: f64| if figure.is_nan() { "-".to_owned() } else { format!("{figure:.1}") };
         println!(
             "| {} | {} | {} | {:.0} | {:.1} % |",
             subject.label(),
@@ -139,25 +123,4 @@ fn measure() -> Result<()> {
     ensure!(cost <= 80.0, "the switch program takes too long");
     ensure!(ratio <= 1.5, "the switch program slows switches down too much");
     Ok(())
-}
-
-/// How much more a subject takes than another. Of the differences within each round, since the machine gets faster and
-/// slower from one to the next; of these the one in the middle.
-fn above(ns: &[Vec<f64>], subject: usize, other: usize) -> f64 {
-    median(ns[subject].iter().zip(&ns[other]).map(|(subject, other)| subject - other).collect())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// Nanoseconds of one round trip, which is two context switches.
-fn ping_pong(seconds: f64) -> Result<f64> {
-    let load = std::env::current_exe()?.with_file_name("prony-load");
-    let output = Command::new(load).args(["pingpong", &seconds.to_string()]).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let done: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let (rounds, seconds) = (done["rounds"].as_f64(), done["seconds"].as_f64());
-    Ok(seconds.context("no seconds")? * 1e9 / rounds.context("no rounds")?)
 }

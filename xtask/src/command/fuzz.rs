@@ -56,12 +56,15 @@ pub(super) fn fuzz(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let cargo_fuzz = find_or_install()?;
-    let object = ebpf::build(ebpf::Object::Agent, &ebpf::Target::host())?;
+    for object in ebpf::Object::OF_AGENT {
+        ebpf::build(object, &ebpf::Target::host())?;
+    }
+    let objects = ebpf::folder(&ebpf::Target::host());
     take_over_lock_file(&folder)?;
     let mut failed = Vec::new();
     for target in &wanted {
         say(format_args!("fuzzing {target} for {} s", options.seconds));
-        if let Err(error) = run(&cargo_fuzz, &folder, &object, target, options.seconds) {
+        if let Err(error) = run(&cargo_fuzz, &folder, &objects, target, options.seconds) {
             say(format_args!("{error:#}"));
             failed.push(target);
         }
@@ -132,7 +135,7 @@ fn take_over_lock_file(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run(cargo_fuzz: &Path, folder: &Path, object: &Path, target: &str, seconds: u32) -> Result<()> {
+fn run(cargo_fuzz: &Path, folder: &Path, objects: &Path, target: &str, seconds: u32) -> Result<()> {
     let build = workspace::target().join("fuzz");
     let met = build.join("corpus").join(target);
     fs::create_dir_all(&met).with_context(|| format!("cannot create {}", met.display()))?;
@@ -140,8 +143,8 @@ fn run(cargo_fuzz: &Path, folder: &Path, object: &Path, target: &str, seconds: u
     command.args(["fuzz", "run", "--fuzz-dir"]).arg(folder).arg("--target-dir").arg(&build);
     command.arg(target).arg(&met).arg(folder.join("corpus").join(target)).arg("--").args(LIMITS);
     command.arg(format!("-max_total_time={seconds}"));
-    // The kernel object is the pinned compiler's.
-    command.env("PRONY_PREBUILT_EBPF", object);
+    // The kernel objects are the pinned compiler's.
+    command.env("PRONY_PREBUILT_EBPF", objects);
     if Path::new("/dev/shm").is_dir() {
         // Trees of files are made and removed thousands of times a second.
         command.env("TMPDIR", "/dev/shm");

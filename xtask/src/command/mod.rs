@@ -16,8 +16,8 @@ Prony's build, test and benchmark commands.
 
 Usage: cargo xtask <COMMAND>
 
-  build-ebpf                Build the kernel object and print its path. What is needed for it (bpf-linker, the sources
-                            of Rust's library) is fetched first and kept under target/tools.
+  build-ebpf                Build the kernel objects and print their paths. What is needed for it (bpf-linker, the
+                            sources of Rust's library) is fetched first and kept under target/tools.
   run [--] [ARGUMENTS]      Build the agent (release) and start it, through sudo when not root. ARGUMENTS are those of
                             `prony`; `run` is its command where they name none.
   test [--install] [FILTER] Formatting, clippy, unit, property, kernel and end-to-end tests. What cannot run here is
@@ -50,7 +50,9 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
     };
     match command.as_str() {
         "build-ebpf" if rest.is_empty() => {
-            println!("{}", ebpf::build(ebpf::Object::Agent, &ebpf::Target::host())?.display());
+            for object in ebpf::Object::OF_AGENT {
+                println!("{}", ebpf::build(object, &ebpf::Target::host())?.display());
+            }
             Ok(ExitCode::SUCCESS)
         }
         "run" => run::run(rest),

@@ -29,14 +29,21 @@ const PACKAGE: &str = "agent-ebpf";
 pub enum Object {
     /// The agent's own programs.
     Agent,
+    /// The programs that see requests on sockets, which the agent loads only where it is asked to.
+    Sockets,
     /// The programs that `cargo xtask bench switch` compares them with.
     Yardstick,
 }
 
 impl Object {
-    fn binary(self) -> &'static str {
+    /// What the agent carries with it.
+    pub const OF_AGENT: [Self; 2] = [Self::Agent, Self::Sockets];
+
+    /// The name of its file.
+    pub fn binary(self) -> &'static str {
         match self {
             Self::Agent => "prony-ebpf",
+            Self::Sockets => "prony-ebpf-sockets",
             Self::Yardstick => "prony-ebpf-yardstick",
         }
     }
@@ -57,7 +64,7 @@ pub fn build(object: Object, target: &Target) -> Result<PathBuf> {
     let mut cargo = cargo("build", target)?;
     process::run(cargo.args(["--bin", object.binary()]))
         .with_context(|| format!("the kernel programs ({PACKAGE}) do not build: the messages above say why"))?;
-    let file = target_directory().join(target.triple()).join("release").join(object.binary());
+    let file = folder(target).join(object.binary());
     ensure!(file.is_file(), "cargo built no {}", file.display());
     Ok(file)
 }
@@ -70,6 +77,11 @@ pub fn lint(target: &Target) -> Result<()> {
     let _lock = ToolsLock::acquire()?;
     let mut cargo = cargo("clippy", target)?;
     process::run(cargo.args(["--", "-D", "warnings"]))
+}
+
+/// Where the objects for a target are.
+pub fn folder(target: &Target) -> PathBuf {
+    target_directory().join(target.triple()).join("release")
 }
 
 fn target_directory() -> PathBuf {

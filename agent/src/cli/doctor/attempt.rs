@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 
-use crate::activity::{Topology, read_topology};
+use crate::activity::{CgroupId, Topology, read_topology};
 use crate::config::Config;
 use crate::host::HostRoots;
-use crate::kernel::{Attachment, KernelSide, LoadError, LoadOptions};
+use crate::identity::CgroupPaths;
+use crate::kernel::{Attachment, KernelSide, LoadError, LoadOptions, Sockets};
 use crate::source::Zone;
 use crate::source::estimate::{Estimate, cpu_model};
 use crate::source::hwmon::Hwmon;
@@ -22,6 +23,8 @@ const SYSFS_MAGIC: u32 = 0x6265_6572;
 pub struct Attempts {
     /// The kernel programs.
     pub programs: Result<Watching, LoadError>,
+    /// The programs that see requests on sockets; `None` where the configuration does not ask for them.
+    pub sockets: Option<Result<(), LoadError>>,
     /// RAPL's interfaces in the order in which they were tried; the last one is used, if it works.
     pub rapl: Vec<Tried>,
     /// The zones that hwmon chips measure, each with the files that say so.
@@ -60,6 +63,7 @@ impl Attempts {
         let estimate = Estimate::new(&config.source.estimate, &cpu_model(roots), &topology);
         Some(Self {
             programs: load_programs(config, &topology),
+            sockets: config.invocation.sockets.then(|| try_sockets(config, roots)),
             rapl: rapl::choose(&config.source.rapl, roots).tried,
             hwmon: hwmon.unwrap_or_default(),
             estimate: EstimateBasis { text: estimate.describe(), knows_tdp: estimate.knows_tdp() },
@@ -81,6 +85,14 @@ fn load_programs(config: &Config, topology: &Arc<Topology>) -> Result<Watching, 
     };
     let KernelSide { attachment, shortcomings, .. } = KernelSide::load(topology, &options)?;
     Ok(Watching { attachment, shortcomings })
+}
+
+/// Also attaches them for a moment, to the root of the hierarchy.
+fn try_sockets(config: &Config, roots: &HostRoots) -> Result<(), LoadError> {
+    let mut sockets = Sockets::load(config.activity.btf.as_deref())?;
+    let root =
+        CgroupPaths::open(roots).folder_of("/").ok_or_else(|| LoadError::Object("no cgroup v2 hierarchy".into()))?;
+    sockets.watch(CgroupId::ROOT, &root).map_err(|error| LoadError::Object(error.to_string()))
 }
 
 #[cfg(test)]

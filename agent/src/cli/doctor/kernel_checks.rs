@@ -92,6 +92,21 @@ pub(super) fn programs(tried: Option<&Result<Watching, LoadError>>) -> Finding {
     }
 }
 
+/// What came of loading the programs that see requests on sockets.
+pub(super) fn sockets(tried: &Result<(), LoadError>) -> Finding {
+    let finding = |status, meaning: String| Finding::new(Section::Kernel, "sockets", status, meaning);
+    match tried {
+        Ok(()) => finding(Status::Ok, "requests on sockets can be seen: loaded, attached and removed again".into()),
+        Err(error) => {
+            // The verifier's log, which would follow, is for whoever writes programs.
+            let why = error.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            finding(Status::Degraded, format!("requests on sockets cannot be seen: {why}"))
+                .fix("use Linux 5.10 or newer with CONFIG_DEBUG_INFO_BTF=y and CONFIG_CGROUP_BPF=y and a cgroup v2 hierarchy, and grant CAP_NET_ADMIN; or set invocation.sockets = false")
+        }
+    }
+}
+
 fn release(kernel: &KernelFacts) -> Finding {
     let (major, minor) = OLDEST;
     let finding = |status, meaning| Finding::new(Section::Kernel, "kernel", status, meaning).required();

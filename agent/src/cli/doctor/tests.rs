@@ -270,6 +270,7 @@ fn attempts() -> Attempts {
     let no = |interface, why: &str| Tried { interface, outcome: Err(SourceEnd::Fatal(why.into())) };
     Attempts {
         programs: Ok(Watching { attachment: Attachment::TpBtf, shortcomings: Vec::new() }),
+        sockets: None,
         rapl: vec![no("perf", "the counters stand still"), no("powercap", "no zone")],
         hwmon: Vec::new(),
         estimate: EstimateBasis { text: "package-0 1.0 W idle to 8.2 W at full load".into(), knows_tdp: false },
@@ -354,4 +355,14 @@ fn the_text_is_aligned_and_can_do_without_unicode_and_colour() {
     let plain = print::text(&report, Style { unicode: true, ..style });
     assert!(plain.contains("  ✔ kernel") && !plain.contains('\x1b'), "{plain}");
     assert!(print::text(&report, Style { colour: true, ..style }).contains("\x1b[32mok\x1b[0m"));
+}
+
+#[test]
+fn sockets_are_judged_only_where_they_are_asked_for() {
+    let machine = bare_metal().machine();
+    let judged = |sockets| examined(&machine, &Config::default(), Some(&Attempts { sockets, ..attempts() }));
+    assert!(judged(None).findings.iter().all(|finding| finding.name != "sockets"));
+    assert_eq!(finding(&judged(Some(Ok(()))), "sockets").status, Status::Ok);
+    let refused = judged(Some(Err(LoadError::Object("no field `skc_cookie`\nlog".into()))));
+    assert!(finding(&refused, "sockets").meaning.ends_with("skc_cookie`") && refused.ok);
 }

@@ -6,6 +6,7 @@
 mod codec;
 mod hub;
 mod hubs;
+mod invocations;
 mod lines;
 mod pace;
 mod pattern;

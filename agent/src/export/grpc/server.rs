@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use prony_proto::invocation::v1::invocations_server::InvocationsServer;
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tonic::transport::Server;
@@ -14,9 +15,11 @@ use tonic_health::server::HealthReporter;
 
 use crate::config::GrpcConfig;
 use crate::export::listen::Listener;
+use crate::invocation::InvocationHandle;
 use crate::snapshot::SnapshotHandle;
 
 use super::hubs::Hubs;
+use super::invocations::InvocationService;
 use super::pace::Pace;
 use super::pictures::Pictures;
 use super::service::Energy;
@@ -43,6 +46,7 @@ pub struct GrpcServer {
     backlog: usize,
     window: Duration,
     snapshots: SnapshotHandle,
+    invocations: InvocationHandle,
 }
 
 impl GrpcServer {
@@ -51,12 +55,17 @@ impl GrpcServer {
     ///
     /// # Errors
     /// Where the address cannot be bound; the text names what to do.
-    pub fn bind(config: &GrpcConfig, window: Duration, snapshots: SnapshotHandle) -> anyhow::Result<Self> {
+    pub fn bind(
+        config: &GrpcConfig,
+        window: Duration,
+        snapshots: SnapshotHandle,
+        invocations: InvocationHandle,
+    ) -> anyhow::Result<Self> {
         let incoming = TcpIncoming::bind(config.listen)
             .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?
             .with_nodelay(Some(true));
         let address = incoming.local_addr().context("cannot read the gRPC listener's own address")?;
-        Ok(Self { incoming, address, backlog: config.backlog, window, snapshots })
+        Ok(Self { incoming, address, backlog: config.backlog, window, snapshots, invocations })
     }
 
     /// Where it listens.
@@ -87,6 +96,7 @@ impl GrpcServer {
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .add_service(Energy::new(hubs, pictures))
+            .add_service(InvocationsServer::new(InvocationService::new(self.invocations, stop.clone())))
             .add_service(health)
             .add_service(reflection)
             .serve_with_incoming_shutdown(self.incoming, stop.clone().cancelled_owned());

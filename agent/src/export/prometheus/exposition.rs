@@ -1,6 +1,7 @@
 //! Writes the two text formats: Prometheus text 0.0.4 and `OpenMetrics` 1.0, which differ in the descriptions' names, in
 //! `# UNIT` and in `# EOF`. One buffer, nothing allocated per sample.
 
+use crate::invocation::{BUCKETS, Exemplar, Histogram};
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
 use super::family::Family;
@@ -110,6 +111,41 @@ impl FamilyWriter<'_> {
         out.push('\n');
     }
 
+    /// Writes a histogram whose sum is `sum`; `values` are those of all labels. Buckets above the last that holds any are
+    /// left out, but for the one that holds all.
+    pub(super) fn histogram(&mut self, values: &[&str], histogram: &Histogram, sum: Value) {
+        debug_assert_eq!(values.len(), self.family.labels.len(), "{}", self.family.name);
+        if !self.described {
+            self.describe();
+        }
+        let mut labels = self.page.opening.clone();
+        for (name, value) in self.family.labels.iter().zip(values) {
+            labels.push(',');
+            push_label(&mut labels, name, value);
+        }
+        let (format, name, out) = (self.page.format, self.family.name, &mut self.page.out);
+        let mut cumulative = 0;
+        let ends = BUCKETS.iter().copied().chain([f64::INFINITY]);
+        for ((end, count), exemplar) in ends.zip(histogram.counts).zip(&histogram.exemplars) {
+            cumulative += count;
+            let is_of_account = cumulative > 0 && cumulative - count < histogram.count();
+            if !is_of_account && end.is_finite() {
+                continue;
+            }
+            out.extend([name, "_bucket", &labels, ",le=\""]);
+            push_float(out, end);
+            out.push_str("\"} ");
+            out.push_str(Digits::of(cumulative).as_str());
+            if let (Format::OpenMetrics, Some(exemplar)) = (format, exemplar) {
+                push_exemplar(out, exemplar);
+            }
+            out.push('\n');
+        }
+        out.extend([name, "_sum", &labels, "} "]);
+        push_value(out, sum);
+        out.extend(["\n", name, "_count", &labels, "} ", Digits::of(histogram.count()).as_str(), "\n"]);
+    }
+
     fn describe(&mut self) {
         let name = self.family.described_as(self.page.format);
         let out = &mut self.page.out;
@@ -120,6 +156,22 @@ impl FamilyWriter<'_> {
         }
         self.described = true;
     }
+}
+
+/// How long an exemplar's labels may be together, in characters (`OpenMetrics` 1.0, "Exemplars").
+const EXEMPLAR_CHARACTERS: usize = 128;
+
+fn push_exemplar(out: &mut String, exemplar: &Exemplar) {
+    const LABEL: &str = "invocation_id";
+    if LABEL.len() + exemplar.id.chars().count() > EXEMPLAR_CHARACTERS {
+        return;
+    }
+    out.push_str(" # {");
+    push_label(out, LABEL, &exemplar.id);
+    out.push_str("} ");
+    push_float(out, exemplar.value);
+    out.push(' ');
+    push_scaled(out, exemplar.at_unix.0, 9);
 }
 
 fn push_line(out: &mut String, parts: [&str; 4]) {

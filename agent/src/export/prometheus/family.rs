@@ -38,6 +38,15 @@ impl Family {
         Self { name, kind: Kind::Gauge, unit, labels, help }
     }
 
+    pub(super) const fn histogram(
+        name: &'static str,
+        unit: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self { name, kind: Kind::Histogram, unit, labels, help }
+    }
+
     /// The name in `# HELP` and `# TYPE`.
     pub(super) fn described_as(&self, format: Format) -> &'static str {
         described_as(self.name, self.kind, format)

@@ -6,6 +6,7 @@
 mod connection;
 mod exposition;
 mod family;
+mod invocations;
 mod kepler;
 mod negotiation;
 mod number;

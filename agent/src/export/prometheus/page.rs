@@ -9,7 +9,7 @@ use super::own_process::OwnProcess;
 use super::own_telemetry;
 use super::processes::Processes;
 use super::zones::ZoneGroups;
-use super::{kepler, prony};
+use super::{invocations, kepler, prony};
 
 /// What a page shows beside the books.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,7 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
     }
     prony::commands(&mut page, &snapshot.commands, &groups);
     prony::functions(&mut page, snapshot, &groups);
+    invocations::write(&mut page, snapshot, &groups);
     prony::others(&mut page, snapshot, processes.as_ref(), &groups);
     prony::node(&mut page, snapshot);
 

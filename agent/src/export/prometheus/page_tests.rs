@@ -14,6 +14,7 @@ use super::{sample_books, table};
 use crate::activity::Pid;
 use crate::export::containers::{ContainerLine, Containers};
 use crate::snapshot::{LineState, OtherLine, ProcessLine, Snapshot};
+use crate::telemetry::Kind;
 use crate::units::Nanoseconds;
 
 const FORMATS: [Format; 2] = [Format::Text, Format::OpenMetrics];
@@ -86,10 +87,14 @@ fn every_family_is_in_the_table_and_every_one_in_the_table_is_rendered_as_it_say
             assert_eq!(description.help.as_deref(), Some(family.help));
             let unit = (format == Format::OpenMetrics && !family.unit.is_empty()).then_some(family.unit);
             assert_eq!(description.unit.as_deref(), unit);
-            assert_eq!(page.sample_names(name), BTreeSet::from([family.name]));
-            let mut labels: BTreeSet<&str> = family.labels.iter().copied().collect();
-            labels.insert("node_name");
-            for sample in page.samples(family.name) {
+            let suffixes: &[&str] = if family.kind == Kind::Histogram { &["_bucket", "_sum", "_count"] } else { &[""] };
+            let samples: BTreeSet<String> = suffixes.iter().map(|suffix| format!("{}{suffix}", family.name)).collect();
+            assert_eq!(page.sample_names(name), samples.iter().map(String::as_str).collect());
+            for sample in samples.iter().flat_map(|name| page.samples(name)) {
+                let mut labels: BTreeSet<&str> = family.labels.iter().copied().chain(["node_name"]).collect();
+                if sample.name.ends_with("_bucket") {
+                    labels.insert("le");
+                }
                 assert_eq!(sample.labels.keys().map(String::as_str).collect::<BTreeSet<_>>(), labels);
                 assert_eq!(sample.label("node_name"), "node-1");
             }

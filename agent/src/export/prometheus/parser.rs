@@ -132,7 +132,9 @@ impl Reader {
         let description = self.page.families.entry(family.into()).or_default();
         let (slot, value) = match keyword {
             "HELP" => (&mut description.help, unescape(value, format == Format::OpenMetrics)?),
-            "TYPE" if ["counter", "gauge", "summary"].contains(&value) => (&mut description.kind, value.into()),
+            "TYPE" if ["counter", "gauge", "summary", "histogram"].contains(&value) => {
+                (&mut description.kind, value.into())
+            }
             "TYPE" if format == Format::OpenMetrics && value == "unknown" => (&mut description.kind, value.into()),
             "UNIT" if format == Format::OpenMetrics && family.ends_with(&format!("_{value}")) => {
                 (&mut description.unit, value.into())
@@ -158,12 +160,17 @@ impl Reader {
         let suffixes: &[&str] = match (kind.as_str(), self.format) {
             ("counter", Format::OpenMetrics) => &["_total"],
             ("summary", _) => &["", "_sum", "_count"],
+            ("histogram", _) => &["_bucket", "_sum", "_count"],
             _ => &[""],
         };
         if !suffixes.iter().any(|suffix| name.strip_suffix(suffix) == Some(&self.current)) {
             return Err(format!("not a sample of {} {}", kind, self.current));
         }
-        check_value(value, kind == "counter")?;
+        let (value, exemplar) = value.split_once(" # ").map_or((value, None), |(value, after)| (value, Some(after)));
+        if let Some(exemplar) = exemplar {
+            check_exemplar(exemplar, self.format, &kind)?;
+        }
+        check_value(value, kind != "gauge")?;
         if !self.series.insert((name.into(), labels.clone())) {
             return Err("series given twice".into());
         }
@@ -177,6 +184,22 @@ fn check_name(name: &str, colon: bool) -> Result<(), String> {
     let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || (colon && c == ':');
     let good = name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit());
     if good { Ok(()) } else { Err(format!("bad name '{name}'")) }
+}
+
+/// `{label="value"} value timestamp`.
+fn check_exemplar(text: &str, format: Format, kind: &str) -> Result<(), String> {
+    if format != Format::OpenMetrics || kind != "histogram" {
+        return Err("no place for an exemplar".into());
+    }
+    let (labels, rest) = labels(text.strip_prefix('{').ok_or("exemplar without labels")?)?;
+    let length: usize = labels.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
+    let mut numbers = rest.strip_prefix(' ').ok_or("exemplar without a value")?.split(' ');
+    let (Some(value), Some(at), None) = (numbers.next(), numbers.next(), numbers.next()) else {
+        return Err("exemplar without value and time".into());
+    };
+    check_value(value, false)?;
+    check_value(at, true)?;
+    if length > 128 { Err("exemplar with more than 128 characters".into()) } else { Ok(()) }
 }
 
 fn check_value(text: &str, counter: bool) -> Result<(), String> {

@@ -1,16 +1,16 @@
 //! The families that Kepler has not: zones by part, source and provenance, cgroups, commands, and what has no line.
 
-use crate::snapshot::{CgroupLine, CommandLine, Function, FunctionLine, OtherLine, Snapshot, ZoneLine};
+use crate::snapshot::{CgroupLine, CommandLine, FunctionLine, OtherLine, Snapshot, ZoneLine};
 use crate::source::Provenance;
 use crate::units::Nanoseconds;
 
 use super::exposition::{Exposition, FamilyWriter, Value};
 use super::family::Family;
-use super::kepler;
 use super::number::Digits;
 use super::processes::Processes;
 use super::table;
 use super::zones::{self, Usage, ZoneGroups};
+use super::{invocations, kepler};
 
 /// Writes the families of zones.
 pub(super) fn zones(page: &mut Exposition, lines: &[ZoneLine]) {
@@ -119,7 +119,7 @@ pub(super) fn functions(page: &mut Exposition, snapshot: &Snapshot, groups: &Zon
         let mut out = page.family(family);
         for line in &sorted {
             groups.sum([&*line.energy], &mut usage);
-            out.fix(&function_labels(line));
+            out.fix(&invocations::labels(&line.function));
             samples(&mut out, groups, &usage, line.cpu_time);
         }
     };
@@ -128,16 +128,11 @@ pub(super) fn functions(page: &mut Exposition, snapshot: &Snapshot, groups: &Zon
     write(&table::FUNCTION_SECONDS, seconds);
     let mut out = page.family(&table::FUNCTION_CONTAINERS);
     for line in &sorted {
-        out.fix(&function_labels(line));
+        out.fix(&invocations::labels(&line.function));
         out.sample(&[], Value::Count(line.containers as u64));
     }
     groups.sum([&*snapshot.pending_functions.energy], &mut usage);
     joules(&mut page.family(&table::FUNCTION_PENDING_JOULES), groups, &usage, Nanoseconds::ZERO);
-}
-
-fn function_labels(line: &FunctionLine) -> [&str; 4] {
-    let Function { platform, namespace, name, revision } = &*line.function;
-    [platform.label(), namespace, name, revision]
 }
 
 /// Writes what has no line at each level. `processes` is `None` where processes are not exported.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::activity::{CgroupId, ConsumerId, Pid};
 use crate::clock::Timestamp;
+use crate::invocation::{Exemplar, FunctionTotals, Histogram, Phase};
 use crate::snapshot::{
     CgroupLine, CommandLine, Container, ContainerFacts, CpuFacts, EnergyLine, Function, FunctionId, FunctionLine,
-    Generation, LineState, NodeFacts, OtherLine, Platform, PodFacts, ProcessLine, Snapshot, ZoneLine,
+    Generation, InvocationLine, LineState, NodeFacts, OtherLine, Platform, PodFacts, ProcessLine, Snapshot, ZoneLine,
 };
 use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
@@ -29,6 +30,7 @@ pub(super) fn empty() -> Snapshot {
         functions: Vec::new(),
         other_functions: OtherLine::default(),
         pending_functions: OtherLine::default(),
+        invocations: Vec::new(),
         idle_cpu_time: Nanoseconds::ZERO,
         busy_cpu_time: Nanoseconds::ZERO,
     }
@@ -171,6 +173,7 @@ pub(super) fn full() -> Snapshot {
             },
         ],
         functions: vec![function(hostile)],
+        invocations: vec![invocations(hostile)],
         other_functions: other_functions(),
         pending_functions: OtherLine { cpu_time: Nanoseconds(100_000_000), energy: vec![energy(0, 500_000, 0, 0.0)] },
         other_processes: OtherLine { cpu_time: Nanoseconds(7), energy: vec![energy(0, 500_000, 0, 0.0)] },
@@ -190,6 +193,19 @@ fn other_functions() -> OtherLine {
             energy(3, 20_000_000, 0, 0.0),
         ],
     }
+}
+
+fn invocations(id: &str) -> InvocationLine {
+    let mut totals = FunctionTotals { counts: [1, 2, 0], cold_starts: 1, ..FunctionTotals::default() };
+    totals.phases.add(Phase::Invocation, 0, Microjoules(3_000_001));
+    totals.phases.add(Phase::KeepWarm, 0, Microjoules(1_999_999));
+    let exemplar = |value| Exemplar { id: id.into(), value, at_unix: Nanoseconds(1_700_000_009_500_000_000) };
+    let mut joules = Histogram::default();
+    joules.add(3_000_001, exemplar(3.000_001));
+    totals.joules.push(joules);
+    totals.seconds.add(20_000_000, exemplar(0.02));
+    totals.seconds.add(2_000_000_000_000, exemplar(2_000.0));
+    InvocationLine { function: function("pay").function, totals }
 }
 
 fn function(name: &str) -> FunctionLine {

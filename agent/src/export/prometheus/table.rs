@@ -79,6 +79,12 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        title: "Invocations of functions",
+        introduction: "What single invocations used, and what a function's energy was used for: the phases add up to \
+            prony_function_joules_total, which they follow by as much as reports may be late (`invocation.lateness`).",
+        families: &[INVOCATIONS, INVOCATION_JOULES, INVOCATION_SECONDS, PHASE_JOULES, COLD_STARTS],
+    },
+    Section {
         title: "Cost of the agent",
         introduction: "The conventional names of every Prometheus client, read when a scrape comes.",
         families: &[
@@ -321,6 +327,32 @@ pub(super) const FUNCTION_PENDING_JOULES: Family = Family::gauge(
     "joules",
     &["zone", "part"],
     "Energy of containers whose function has not been told yet. It falls when it is, and the function's counter grows.",
+);
+pub(super) const INVOCATIONS: Family = Family::counter(
+    "prony_function_invocations_total",
+    "",
+    &["platform", "namespace", "function", "revision", "by"],
+    "Invocations of a function whose energy is known, by who saw them: process, report or socket.",
+);
+pub(super) const INVOCATION_JOULES: Family = Family::histogram(
+    "prony_function_invocation_joules",
+    "joules",
+    &["platform", "namespace", "function", "revision", "zone"],
+    "Energy of an invocation. The exemplars are invocation ids.",
+);
+pub(super) const INVOCATION_SECONDS: Family =
+    Family::histogram("prony_function_invocation_seconds", "seconds", FUNCTION_LABELS, "Wall time of an invocation.");
+pub(super) const PHASE_JOULES: Family = Family::counter(
+    "prony_function_phase_joules_total",
+    "joules",
+    &["platform", "namespace", "function", "revision", "zone", "phase"],
+    "Energy of a function by what it was used for: invocation, cold_start (a container up to its first invocation) or keep_warm.",
+);
+pub(super) const COLD_STARTS: Family = Family::counter(
+    "prony_function_cold_starts_total",
+    "",
+    FUNCTION_LABELS,
+    "Containers of a function that were started.",
 );
 pub(super) const OTHER_JOULES: Family = Family::counter(
     "prony_other_joules_total",

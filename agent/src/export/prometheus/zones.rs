@@ -53,6 +53,14 @@ pub(super) struct ZoneGroups<'a> {
 }
 
 impl<'a> ZoneGroups<'a> {
+    /// The groups, each with the indices of its zones in the snapshot.
+    pub(super) fn with_zones(&self) -> impl Iterator<Item = (&ZoneGroup<'a>, Vec<usize>)> {
+        self.groups.iter().zip(0..).map(|(group, index)| {
+            let zones = self.group_of.iter().zip(0..).filter(move |(of, _)| **of == Some(index));
+            (group, zones.map(|(_, zone)| zone).collect())
+        })
+    }
+
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let lines = &snapshot.zones;
         let mut names: Vec<&ZoneName> = Vec::new();

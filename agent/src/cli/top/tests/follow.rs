@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use crate::cli::top::follow::{News, endpoint, follow};
 use crate::clock::Timestamp;
 use crate::config::GrpcConfig;
 use crate::export::grpc::GrpcServer;
+use crate::invocation::{Ended, InvocationHandle};
 use crate::snapshot::{Generation, NodeFacts, OtherLine, Request, Snapshot, SnapshotHandle};
 use crate::units::Nanoseconds;
 
@@ -36,7 +37,9 @@ impl Agent {
             Ok(())
         });
         let config = GrpcConfig { enabled: true, listen: (Ipv4Addr::LOCALHOST, port).into(), backlog: 4 };
-        let server = GrpcServer::bind(&config, Duration::from_millis(100), snapshots).expect("the port is free");
+        let invocations = InvocationHandle::new(broadcast::channel(1).0, |_, _| Err(Ended));
+        let server =
+            GrpcServer::bind(&config, Duration::from_millis(100), snapshots, invocations).expect("the port is free");
         let (address, shutdown) = (server.address(), CancellationToken::new());
         Self { address, shutdown: shutdown.clone(), server: tokio::spawn(server.run(shutdown)), _closed: closed }
     }
@@ -64,6 +67,7 @@ fn empty(since: Option<Generation>) -> Snapshot {
         functions: Vec::new(),
         other_functions: OtherLine::default(),
         pending_functions: OtherLine::default(),
+        invocations: Vec::new(),
         idle_cpu_time: Nanoseconds::ZERO,
         busy_cpu_time: Nanoseconds::ZERO,
     }

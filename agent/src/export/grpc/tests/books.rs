@@ -186,6 +186,7 @@ impl Books {
             functions: Vec::new(),
             other_functions: OtherLine::default(),
             pending_functions: OtherLine::default(),
+            invocations: Vec::new(),
             idle_cpu_time: Nanoseconds(at),
             busy_cpu_time: Nanoseconds(total * 1000),
         }

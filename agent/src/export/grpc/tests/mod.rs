@@ -2,6 +2,7 @@
 
 mod books;
 mod hub;
+mod invocations;
 mod mirror;
 mod server;
 mod table;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prony_proto::energy::v1 as pb;
 use prony_proto::energy::v1::energy_client::EnergyClient;
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
@@ -17,18 +18,28 @@ use super::books::{Books, WINDOW};
 use super::mirror::Mirror;
 use crate::config::GrpcConfig;
 use crate::export::grpc::GrpcServer;
+use crate::invocation::{Ended, InvocationHandle};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Running {
-    address: SocketAddr,
-    shutdown: CancellationToken,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) shutdown: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
+/// Nobody keeps books of invocations.
+fn no_invocations() -> InvocationHandle {
+    InvocationHandle::new(broadcast::channel(1).0, |_, _| Err(Ended))
+}
+
 fn serve(books: &Books, backlog: usize) -> Running {
+    serve_with(books, backlog, no_invocations())
+}
+
+pub(super) fn serve_with(books: &Books, backlog: usize, invocations: InvocationHandle) -> Running {
     let config = GrpcConfig { enabled: true, listen: (Ipv4Addr::LOCALHOST, 0).into(), backlog };
-    let server = GrpcServer::bind(&config, WINDOW, books.handle()).expect("a free port");
+    let server = GrpcServer::bind(&config, WINDOW, books.handle(), invocations).expect("a free port");
     let shutdown = CancellationToken::new();
     let address = server.address();
     Running { address, shutdown: shutdown.clone(), task: tokio::spawn(server.run(shutdown)) }
@@ -190,6 +201,6 @@ async fn a_port_that_is_taken_is_told_with_the_fix() {
     let books = Books::new();
     let running = serve(&books, 4);
     let config = GrpcConfig { enabled: true, listen: running.address, backlog: 4 };
-    let error = GrpcServer::bind(&config, WINDOW, books.handle()).expect_err("taken");
+    let error = GrpcServer::bind(&config, WINDOW, books.handle(), no_invocations()).expect_err("taken");
     assert!(error.to_string().contains("--grpc-listen"), "{error}");
 }

@@ -1,0 +1,90 @@
+//! Invocations: what is seen and reported of them goes in, those whose energy is known come out.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::activity::{ActivityWindow, Lifecycle, SocketRequest};
+use crate::attribute::Attribution;
+use crate::clock::{Timestamp, WallAnchor};
+use crate::config::InvocationConfig;
+use crate::fuse::join;
+use crate::identity::Names;
+use crate::invocation::{BookOptions, By, Finished, InvocationBook, Observed, Place, Refusal};
+use crate::units::Nanoseconds;
+
+/// How much further back than reports may come the history goes: a slow meter's energy comes late too.
+const MORE_HISTORY: Nanoseconds = Nanoseconds(25 * Nanoseconds::SECOND.0);
+
+/// The books of invocations, and the ticks of the window that is running.
+pub(super) struct InvocationSide {
+    pub(super) book: InvocationBook,
+    ticks: Vec<ActivityWindow>,
+    finished: broadcast::Sender<Arc<[Finished]>>,
+}
+
+impl InvocationSide {
+    /// Tells of finished invocations through `finished`.
+    pub(super) fn new(config: &InvocationConfig, finished: broadcast::Sender<Arc<[Finished]>>) -> Self {
+        let lateness = Nanoseconds::from(config.lateness);
+        let options = BookOptions {
+            fork_servers: config.fork_servers.split_whitespace().map(str::to_owned).collect(),
+            history: lateness + MORE_HISTORY,
+            lateness,
+            began: Timestamp::now(),
+            suspended: Timestamp::suspended(),
+        };
+        Self { book: InvocationBook::new(options), ticks: Vec::new(), finished }
+    }
+
+    /// A part of the running window.
+    pub(super) fn tick(&mut self, tick: ActivityWindow) {
+        self.ticks.push(tick);
+    }
+
+    /// The whole window, when its last tick was added.
+    pub(super) fn window(&self) -> ActivityWindow {
+        join(&self.ticks).unwrap_or_default()
+    }
+
+    /// Takes in the window, once its names are known.
+    pub(super) fn record(&mut self, events: &[Lifecycle], names: &Names) {
+        self.book.record(&self.ticks, events, names);
+        self.ticks.clear();
+    }
+
+    /// Takes in a zone's energy.
+    pub(super) fn charge(&mut self, zone: usize, attribution: &Attribution, names: &Names) {
+        self.book.charge(zone, attribution, names);
+    }
+
+    /// Takes in an invocation, and counts it where it is refused.
+    pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<(), Refusal> {
+        self.book.observe(observed, now).inspect_err(|refusal| refusal.count())
+    }
+
+    /// Takes in what was seen on sockets.
+    pub(super) fn requests(&mut self, requests: impl Iterator<Item = SocketRequest>, now: Timestamp) {
+        for request in requests {
+            let observed = Observed {
+                id: format!("{}-{}", request.tid, request.start.0).into(),
+                place: Place::Process(request.cgroup, request.pid),
+                by: By::Socket,
+                start: request.start,
+                end: request.end,
+                on_cpu: Some(request.on_cpu),
+            };
+            // Whether it is taken is counted; nobody waits for an answer.
+            let _ = self.observe(observed, now);
+        }
+    }
+
+    /// Settles what can be, and tells of the invocations that are finished.
+    pub(super) fn settle(&mut self, now: Timestamp, names: &Names, anchor: WallAnchor) {
+        let finished = self.book.settle(now, names, anchor);
+        if !finished.is_empty() {
+            // Nobody may be listening.
+            let _ = self.finished.send(finished.into());
+        }
+    }
+}

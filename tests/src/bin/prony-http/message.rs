@@ -1,0 +1,53 @@
+//! Requests and their answers.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::time::{ClockId, clock_gettime};
+
+/// What has come of a connection's requests.
+#[derive(Debug, Default)]
+pub(crate) struct Reading(Vec<u8>);
+
+impl Reading {
+    /// Reads once; false at the connection's end.
+    pub(crate) fn more(&mut self, connection: &mut TcpStream) -> Result<bool> {
+        let mut bytes = [0; 4096];
+        let length = connection.read(&mut bytes)?;
+        self.0.extend(&bytes[..length]);
+        Ok(length > 0)
+    }
+
+    /// The next whole request's head; requests have no body here.
+    pub(crate) fn request(&mut self) -> Option<String> {
+        let end = self.0.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
+        let head: Vec<u8> = self.0.drain(..end).collect();
+        Some(String::from_utf8_lossy(&head).into_owned())
+    }
+}
+
+/// Does what a request asks for and answers it; false where the connection is to be closed.
+pub(crate) fn answer(connection: &mut TcpStream, request: &str) -> Result<bool> {
+    let path = request.split(' ').nth(1).unwrap_or("/");
+    let kind = path.split('/').nth(1).unwrap_or("");
+    burn(Duration::from_millis(match kind {
+        "short" => 2,
+        "long" => 10,
+        _ => 0,
+    }));
+    let body = if kind == "big" { vec![b'x'; 1 << 20] } else { path.as_bytes().to_vec() };
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    connection.write_all(&[head.as_bytes(), &body].concat())?;
+    Ok(!request.contains("Connection: close"))
+}
+
+/// Uses so much CPU time of this thread, however often it is interrupted.
+fn burn(length: Duration) {
+    let now = || clock_gettime(ClockId::ThreadCPUTime);
+    let until = Duration::try_from(now()).unwrap_or_default() + length;
+    while Duration::try_from(now()).is_ok_and(|now| now < until) {
+        std::hint::spin_loop();
+    }
+}
