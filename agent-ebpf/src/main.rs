@@ -73,8 +73,10 @@ pub fn process_rename(context: RawTracePointContext) -> i32 {
 
 /// A process or thread is moved to another cgroup. Must be attached before `switch_tp_btf` and `switch_raw_tp`.
 #[raw_tracepoint(tracepoint = "cgroup_attach_task")]
-pub fn process_moved(_context: RawTracePointContext) -> i32 {
+pub fn process_moved(context: RawTracePointContext) -> i32 {
     slots::forget_remembered();
+    // Its arguments are the cgroup, its path and the task.
+    switch::moved(context.arg(2));
     0
 }
 

@@ -40,6 +40,21 @@ pub(crate) unsafe fn with_tasks<R: Reader>(leaving: *const u8, next: *const u8) 
     Some(())
 }
 
+/// A task was moved to another cgroup. One that has moved itself goes on there at once; another one does when it is
+/// switched to.
+#[inline(always)]
+pub(crate) fn moved(task: *const u8) -> Option<()> {
+    // SAFETY: a helper without arguments.
+    let current = unsafe { bpf_get_current_task() };
+    let state = this_cpu()?;
+    // SAFETY: `state` points into CPUS, and this CPU makes no switch meanwhile: tracepoints run with preemption off.
+    if task as u64 != current || unsafe { (*state).task } != current {
+        return None;
+    }
+    // SAFETY: the current task lives.
+    unsafe { with_tasks::<Probing>(task, task) }
+}
+
 /// Makes sure that who was seen to come runs (`None`); else the slice is ended as if a switch had been reported now.
 #[inline(always)]
 pub(crate) fn check_occupant() -> Option<()> {

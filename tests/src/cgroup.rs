@@ -56,6 +56,17 @@ impl TestCgroup {
         Ok(Self { path, parent })
     }
 
+    /// Makes one that is called like that of a container of Docker's with this id.
+    ///
+    /// # Errors
+    /// When this process may not make cgroups, or the id is taken.
+    pub fn container(id: &str) -> Result<Self> {
+        let parent = cgroup2_mount()?;
+        let path = parent.join(format!("docker-{id}.scope"));
+        fs::create_dir(&path).with_context(|| format!("cannot make {}: run as root", path.display()))?;
+        Ok(Self { path, parent })
+    }
+
     /// Its folder.
     pub fn path(&self) -> &Path {
         &self.path

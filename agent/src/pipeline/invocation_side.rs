@@ -67,7 +67,7 @@ impl InvocationSide {
     pub(super) fn requests(&mut self, requests: impl Iterator<Item = SocketRequest>, now: Timestamp) {
         for request in requests {
             let observed = Observed {
-                id: format!("{}-{}", request.tid, request.start.0).into(),
+                id: format!("{} {}-{}", request.path, request.tid, request.start.0).into(),
                 place: Place::Process(request.cgroup, request.pid),
                 by: By::Socket,
                 start: request.start,

@@ -1,0 +1,358 @@
+//! Functions and their invocations, on the real kernel with an engine that names the containers.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use prony_proto::invocation::v1 as pb;
+use prony_proto::invocation::v1::invocations_client::InvocationsClient;
+use prony_tests::{
+    Agent, DockerEngine, KeptAlive, Samples, TestCgroup, assert_nothing_fell, needs_agent, needs_bpf, skip, wait_until,
+};
+use tokio::sync::mpsc;
+
+const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
+const SERVER: &str = env!("CARGO_BIN_EXE_prony-http");
+const ESTIMATE: &str = "[source.estimate]\nenabled = true\ntdp = 65.0\n";
+/// How long it may take until what has happened is settled: `invocation.lateness`, and more on a slow machine.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+
+/// An id as Docker gives them, one for each number.
+fn id(number: u32) -> String {
+    format!("{:056x}{number:08x}", std::process::id())
+}
+
+fn start(engine: &DockerEngine, more: &str) -> Result<Agent> {
+    Agent::builder().config(&format!("{ESTIMATE}{}{more}", engine.config())).start()
+}
+
+/// Microjoules of a function in all its phases, and in all.
+fn books(samples: &Samples, function: &str) -> Result<(u64, u64)> {
+    let wanted = [("function", function)];
+    Ok((
+        samples.millionths("prony_function_phase_joules_total", &wanted)?,
+        samples.millionths("prony_function_joules_total", &wanted)?,
+    ))
+}
+
+/// The level of functions is the zone, to the microjoule.
+fn assert_whole(samples: &Samples) -> Result<()> {
+    let functions = samples.millionths("prony_function_joules_total", &[("part", "active")])?
+        + samples.millionths("prony_function_pending_joules", &[("part", "active")])?
+        + samples.millionths("prony_other_joules_total", &[("level", "function"), ("part", "active")])?;
+    let zones = samples.millionths("prony_zone_joules_total", &[("part", "active")])?;
+    ensure!(functions == zones, "functions, pending and other are {functions} uJ, the zones {zones} uJ");
+    ensure!(samples.sum("prony_books_error_microjoules", &[]) == 0.0, "the books are not exact");
+    Ok(())
+}
+
+/// Waits until the phases of a function are all of it: nothing runs there any more.
+fn settled(agent: &Agent, function: &str) -> Result<Samples> {
+    let mut last = (0, 0);
+    let whole = wait_until(SETTLED_WITHIN, || {
+        let samples = agent.samples().ok()?;
+        last = books(&samples, function).ok()?;
+        (last.0 == last.1 && last.1 > 0).then_some(samples)
+    });
+    whole.with_context(|| format!("the phases of {function} are {} of {} uJ", last.0, last.1))
+}
+
+/// Follows all invocations; they come through the channel.
+fn watch(agent: &Agent) -> Result<mpsc::UnboundedReceiver<pb::FinishedInvocation>> {
+    let (send, receive) = mpsc::unbounded_channel();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let address = format!("http://{}", agent.grpc_address());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            let mut client = InvocationsClient::connect(address).await.expect("the agent listens");
+            let mut stream = client.watch(pb::WatchRequest::default()).await.expect("a stream").into_inner();
+            ready.send(()).expect("somebody waits");
+            // Until the agent ends.
+            while let Ok(Some(message)) = stream.message().await {
+                assert_eq!(message.missed, 0);
+                for invocation in message.invocations {
+                    let _ = send.send(invocation);
+                }
+            }
+        });
+    });
+    is_ready.recv()?;
+    Ok(receive)
+}
+
+/// What was told, as soon as it is so much, or after a while.
+fn told(
+    invocations: &mut mpsc::UnboundedReceiver<pb::FinishedInvocation>,
+    count: usize,
+) -> Vec<pb::FinishedInvocation> {
+    let mut told = Vec::new();
+    // What is missing then is for the caller to say.
+    let _ = wait_until(SETTLED_WITHIN, || {
+        told.extend(std::iter::from_fn(|| invocations.try_recv().ok()));
+        (told.len() >= count).then_some(())
+    });
+    told
+}
+
+#[test]
+fn every_process_that_a_fork_server_starts_is_an_invocation() -> Result<()> {
+    if let Some(reason) = needs_bpf().or_else(needs_agent) {
+        skip("every_process_that_a_fork_server_starts_is_an_invocation", &reason);
+        return Ok(());
+    }
+    let engine = DockerEngine::start()?;
+    let agent = start(&engine, "[invocation]\nfork_servers = 'prony-load'\n")?;
+    let mut invocations = watch(&agent)?;
+    engine.add(&id(1), "forking");
+    let container = TestCgroup::container(&id(1))?;
+    let storm = container.command(LOAD).args(["storm", "200", "8", "2", "handler"]).stdout(Stdio::piped()).spawn()?;
+    let output = storm.wait_with_output()?;
+    ensure!(output.status.success(), "the storm has failed");
+    let done: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let started = done["started"].as_u64().context("no count")?;
+    let theirs = done["children_cpu_seconds"].as_f64().context("no CPU time")?;
+
+    let samples = settled(&agent, "forking")?;
+    let counted = samples.sum("prony_function_invocations_total", &[("function", "forking"), ("by", "process")]);
+    let seen = told(&mut invocations, started as usize);
+    let cpu = seen.iter().map(|it| it.cpu_nanoseconds as f64).sum::<f64>() / 1e9;
+    let energy: u64 = seen.iter().flat_map(|it| &it.energy).map(|zone| zone.microjoules).sum();
+    println!(
+        "{counted} of {started} invocations; CPU time {:.2} % of {theirs:.2} s; {} cold start",
+        cpu / theirs * 100.0,
+        samples.sum("prony_function_cold_starts_total", &[("function", "forking")])
+    );
+    ensure!(counted == started as f64, "{counted} of {started} invocations were counted");
+    ensure!(seen.len() as u64 == started, "{} of {started} invocations were told", seen.len());
+    ensure!((cpu / theirs - 1.0).abs() <= 0.01, "their CPU time is {cpu} s of {theirs} s");
+    let phase = [("function", "forking"), ("phase", "invocation")];
+    let phase = samples.millionths("prony_function_phase_joules_total", &phase)?;
+    ensure!(energy == phase, "what was told is {energy} uJ, the phase {phase} uJ");
+    ensure!(
+        samples.sum("prony_function_cold_starts_total", &[("function", "forking")]) == 1.0,
+        "one container was started"
+    );
+    assert_whole(&samples)
+}
+
+/// A server with a thread for every connection, in a container.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(container: &TestCgroup) -> Result<Self> {
+        let mut process =
+            container.command(SERVER).args(["threads", "127.0.0.1:0", "60"]).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("no output")?).read_line(&mut line)?;
+        let address = line.trim().parse().with_context(|| format!("'{line}' is no address"))?;
+        Ok(Self { process, address })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Asks over four connections, 100 times a second in all, for short and long work in turn; how often in all.
+fn ask(server: SocketAddr, seconds: u32) -> Result<u32> {
+    let clients: Vec<_> = (0..4_u32)
+        .map(|client| {
+            thread::spawn(move || -> Result<u32> {
+                let mut connection = KeptAlive::connect(server)?;
+                let began = Instant::now() + Duration::from_millis(u64::from(10 * client));
+                for number in 0..seconds * 25 {
+                    thread::sleep(
+                        (began + Duration::from_millis(40) * number).saturating_duration_since(Instant::now()),
+                    );
+                    connection.ask(if (number + client) % 2 == 0 { "/short" } else { "/long" })?;
+                }
+                Ok(seconds * 25)
+            })
+        })
+        .collect();
+    clients.into_iter().map(|client| client.join().expect("a client has failed")).sum()
+}
+
+#[test]
+fn requests_on_sockets_have_the_energy_of_their_kind() -> Result<()> {
+    if let Some(reason) = needs_bpf().or_else(needs_agent) {
+        skip("requests_on_sockets_have_the_energy_of_their_kind", &reason);
+        return Ok(());
+    }
+    let engine = DockerEngine::start()?;
+    engine.add(&id(2), "serving");
+    let container = TestCgroup::container(&id(2))?;
+    let server = Server::start(&container)?;
+    let agent = start(&engine, "[invocation]\nsockets = true\n")?;
+    // Its sockets are watched once it is known whose they are.
+    let watched =
+        wait_until(SETTLED_WITHIN, || (agent.samples().ok()?.sum("prony_socket_cgroups", &[]) == 1.0).then_some(()));
+    watched.context("the container's sockets are not watched")?;
+    let mut invocations = watch(&agent)?;
+    let asked = ask(server.address, 8)?;
+    drop(server);
+
+    let samples = settled(&agent, "serving")?;
+    let seen = told(&mut invocations, asked as usize);
+    let mean = |kind: &str| {
+        let of: Vec<f64> = seen
+            .iter()
+            .filter(|it| it.id.starts_with(kind))
+            .map(|it| it.energy.iter().map(|zone| zone.microjoules as f64).sum())
+            .collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    let ratio = mean("/long") / mean("/short");
+    println!(
+        "{} of {asked} requests; {:.0} and {:.0} uJ, a ratio of {ratio:.2}",
+        seen.len(),
+        mean("/short"),
+        mean("/long")
+    );
+    ensure!(seen.len() == asked as usize, "{} of {asked} requests were told", seen.len());
+    ensure!((ratio / 5.0 - 1.0).abs() <= 0.1, "long requests used {ratio} times as much as short ones");
+    let phase = |phase| samples.sum("prony_function_phase_joules_total", &[("function", "serving"), ("phase", phase)]);
+    ensure!(phase("invocation") > 10.0 * phase("keep_warm"), "hardly any of it is for waiting");
+    assert_whole(&samples)
+}
+
+/// Reports with the client's own clock, which is ahead.
+fn report(agent: &Agent, spans: Vec<(String, Duration, Duration)>) -> Result<pb::ReportResponse> {
+    let ahead = Duration::from_millis(400);
+    let at = |since: Duration| prost_types::Timestamp::from(std::time::UNIX_EPOCH + since + ahead);
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let place = |_: &str| {
+        let function = pb::FunctionName { name: "reporting".into(), namespace: String::new() };
+        Some(pb::invocation::Place::Function(function))
+    };
+    let invocations = spans
+        .into_iter()
+        .map(|(id, start, end)| pb::Invocation { place: place(&id), id, start: Some(at(start)), end: Some(at(end)) })
+        .collect();
+    let message = pb::ReportRequest { invocations, sent_at: Some(at(now())) };
+    let address = format!("http://{}", agent.grpc_address());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut client = InvocationsClient::connect(address).await?;
+        Ok(client.report(tokio_stream::iter([message])).await?.into_inner())
+    })
+}
+
+#[test]
+fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
+    if let Some(reason) = needs_bpf().or_else(needs_agent) {
+        skip("reported_invocations_have_what_ran_meanwhile", &reason);
+        return Ok(());
+    }
+    let engine = DockerEngine::start()?;
+    engine.add(&id(3), "reporting");
+    let container = TestCgroup::container(&id(3))?;
+    let server = Server::start(&container)?;
+    let agent = start(&engine, "[invocation]\nresolution = '5ms'\n")?;
+    let named = wait_until(SETTLED_WITHIN, || {
+        KeptAlive::connect(server.address).and_then(|mut it| it.ask("/short")).ok()?;
+        (agent.samples().ok()?.sum("prony_function_joules_total", &[("function", "reporting")]) > 0.0).then_some(())
+    });
+    named.context("the function is not named")?;
+    let mut invocations = watch(&agent)?;
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let (mut connection, mut spans) = (KeptAlive::connect(server.address)?, Vec::new());
+    for number in 0..100 {
+        let kind = if number % 2 == 0 { "/short" } else { "/long" };
+        let start = now();
+        connection.ask(kind)?;
+        spans.push((format!("{kind} {number}"), start, now()));
+        thread::sleep(Duration::from_millis(20));
+    }
+    let response = report(&agent, spans)?;
+    ensure!((response.accepted, response.refused) == (100, 0), "{response:?}");
+    ensure!(
+        (-0.4..-0.3).contains(&response.clock_offset_seconds),
+        "the clock is off {} s",
+        response.clock_offset_seconds
+    );
+    drop(server);
+
+    let samples = settled(&agent, "reporting")?;
+    let seen = told(&mut invocations, 100);
+    let mean = |kind: &str| {
+        let of: Vec<f64> =
+            seen.iter().filter(|it| it.id.starts_with(kind)).map(|it| it.cpu_nanoseconds as f64 / 1e6).collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    println!(
+        "{} reported; {:.2} and {:.2} ms of CPU time, a ratio of {:.2}",
+        seen.len(),
+        mean("/short"),
+        mean("/long"),
+        mean("/long") / mean("/short")
+    );
+    ensure!(seen.len() == 100, "{} of 100 were told", seen.len());
+    ensure!((mean("/long") / mean("/short") / 5.0 - 1.0).abs() <= 0.1, "the kinds are not told apart");
+    assert_whole(&samples)
+}
+
+#[test]
+fn containers_that_come_and_go_lose_nothing() -> Result<()> {
+    if let Some(reason) = needs_bpf().or_else(needs_agent) {
+        skip("containers_that_come_and_go_lose_nothing", &reason);
+        return Ok(());
+    }
+    let engine = DockerEngine::start()?;
+    let agent = start(&engine, "")?;
+    let (mut before, mut used) = (agent.samples()?, [Duration::ZERO; 4]);
+    for number in 0..200_u32 {
+        let container = TestCgroup::container(&id(100 + number))?;
+        let mut life = container.command(LOAD).args(["spin", "0.02"]).stdout(Stdio::null()).spawn()?;
+        // Sometimes the name comes when the container has gone.
+        let function = format!("brief-{}", number % 4);
+        if number % 3 > 0 {
+            engine.add(&id(100 + number), &function);
+        }
+        life.wait()?;
+        used[number as usize % 4] += container.usage()?;
+        drop(container);
+        if number % 3 == 0 {
+            engine.add(&id(100 + number), &function);
+        }
+        if number % 50 == 49 {
+            let now = agent.samples()?;
+            assert_nothing_fell(&before, &now);
+            assert_whole(&now)?;
+            before = now;
+        }
+    }
+    thread::sleep(Duration::from_secs(2));
+    let samples = agent.samples()?;
+    assert_whole(&samples)?;
+    let of = |family: &str, function: &str| samples.sum(family, &[("function", function)]);
+    let functions: Vec<String> = (0..4).map(|number| format!("brief-{number}")).collect();
+    let all_energy: f64 = functions.iter().map(|it| of("prony_function_joules_total", it)).sum();
+    let all_time: Duration = used.iter().sum();
+    for (function, used) in functions.iter().zip(used) {
+        let billed = of("prony_function_cpu_seconds_total", function) / used.as_secs_f64();
+        let share =
+            of("prony_function_joules_total", function) / all_energy / (used.as_secs_f64() / all_time.as_secs_f64());
+        println!(
+            "{function}: {:.2} % of its CPU time; energy {:+.2} % off its share",
+            billed * 100.0,
+            (share - 1.0) * 100.0
+        );
+        ensure!((share - 1.0).abs() <= 0.02, "{function}'s energy is {share} of its share of CPU time");
+        // What a shell does to move itself into the group is counted there by the kernel.
+        ensure!((billed - 1.0).abs() <= 0.02, "{function} was billed {billed} of its CPU time");
+    }
+    ensure!(samples.sum("prony_function_pending_joules", &[]) == 0.0, "all were named");
+    Ok(())
+}
