@@ -126,14 +126,14 @@ fn every_process_that_a_fork_server_starts_is_an_invocation() -> Result<()> {
         cpu / theirs * 100.0,
         samples.sum("prony_function_cold_starts_total", &[("function", "forking")])
     );
-    ensure!(counted == started as f64, "{counted} of {started} invocations were counted");
+    ensure!(counted as u64 == started, "{counted} of {started} invocations were counted");
     ensure!(seen.len() as u64 == started, "{} of {started} invocations were told", seen.len());
     ensure!((cpu / theirs - 1.0).abs() <= 0.01, "their CPU time is {cpu} s of {theirs} s");
     let phase = [("function", "forking"), ("phase", "invocation")];
     let phase = samples.millionths("prony_function_phase_joules_total", &phase)?;
     ensure!(energy == phase, "what was told is {energy} uJ, the phase {phase} uJ");
     ensure!(
-        samples.sum("prony_function_cold_starts_total", &[("function", "forking")]) == 1.0,
+        samples.sum("prony_function_cold_starts_total", &[("function", "forking")]) as u64 == 1,
         "one container was started"
     );
     assert_whole(&samples)
@@ -196,8 +196,9 @@ fn requests_on_sockets_have_the_energy_of_their_kind() -> Result<()> {
     let server = Server::start(&container)?;
     let agent = start(&engine, "[invocation]\nsockets = true\n")?;
     // Its sockets are watched once it is known whose they are.
-    let watched =
-        wait_until(SETTLED_WITHIN, || (agent.samples().ok()?.sum("prony_socket_cgroups", &[]) == 1.0).then_some(()));
+    let watched = wait_until(SETTLED_WITHIN, || {
+        (agent.samples().ok()?.sum("prony_socket_cgroups", &[]) as u64 == 1).then_some(())
+    });
     watched.context("the container's sockets are not watched")?;
     let mut invocations = watch(&agent)?;
     let asked = ask(server.address, 8)?;
