@@ -85,6 +85,7 @@ const VOLTS: Kind = Kind::Positive(60.0);
 const TOLERANCE: Kind = Kind::Number(0.0, 0.5);
 /// No machine draws more than 100 kW.
 const WATTS: Kind = Kind::Number(0.0, 100_000.0);
+const METADATA: &[&str] = &["auto", "kubelet", "api-server", "docker", "podman", "off"];
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 use Absent::{Default, Required, Unset};
@@ -93,7 +94,7 @@ use Absent::{Default, Required, Unset};
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
     Key::new("node_name", Kind::Text, Unset("\"node-7\""),
-        "The name of this node in every output; the host name where not given."),
+        "The name of this node in every output; where not given, that in the variable NODE_NAME, else the host name."),
 
     Key::new("host.sysfs", Kind::Path, Default("\"/sys\""), "Where sysfs is mounted."),
     Key::new("host.procfs", Kind::Path, Default("\"/proc\""), "Where procfs is mounted."),
@@ -156,19 +157,21 @@ pub(super) const KEYS: &[Key] = &[
 
     Key::new("identity.function_label", Kind::Text, Unset("\"example.com/function\""),
         "A label of pods or containers whose value names the function; it goes before those of the FaaS platforms."),
-    Key::new("identity.metadata", Kind::Choice(&["auto", "kubelet", "docker", "podman", "off"]), Default("\"auto\""),
-        "What tells the names and labels of pods and containers: `auto` takes the kubelet in a pod, else the engines whose \
-         sockets are there."),
+    Key::new("identity.metadata", Kind::Choice(METADATA), Default("\"auto\""),
+        "What tells the names and labels of pods and containers: `auto` takes, in a pod, the kubelet or, if it cannot be \
+         asked, the API server; else the engines whose sockets are there."),
     Key::new("identity.kubelet_url", Kind::Text, Default("\"https://127.0.0.1:10250\""),
         "Where the kubelet of this node answers."),
     Key::new("identity.kubelet_insecure", Kind::Flag, Default("false"),
         "Whether the kubelet's certificate is taken unseen: for kubelets that sign their own."),
+    Key::new("identity.api_server_url", Kind::Text, Unset("\"https://192.0.2.1:6443\""),
+        "Where the API server answers; as Kubernetes tells the pod, where not given."),
     Key::new("identity.ca_file", Kind::Path, Default("\"/var/run/secrets/kubernetes.io/serviceaccount/ca.crt\""),
-        "Certificates of the authorities that sign the kubelet's, in PEM."),
+        "Certificates of the authorities that sign the kubelet's and the API server's, in PEM."),
     Key::new("identity.token_file", Kind::Path, Default("\"/var/run/secrets/kubernetes.io/serviceaccount/token\""),
-        "The token that the kubelet is asked with. It is read anew each time."),
+        "The token that the kubelet and the API server are asked with. It is read anew when it is renewed."),
     Key::new("identity.every", Kind::Duration(Duration::from_millis(100), MINUTE), Default("\"5s\""),
-        "How often the kubelet is asked."),
+        "How often the kubelet is asked, and how soon after a failure the API server is."),
     Key::new("identity.docker_socket", Kind::Path, Default("\"/var/run/docker.sock\""), "Docker's socket."),
     Key::new("identity.podman_socket", Kind::Path, Default("\"/run/podman/podman.sock\""), "Podman's socket."),
 

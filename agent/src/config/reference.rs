@@ -106,7 +106,11 @@ mod tests {
                 }],
                 estimate: EstimateConfig { enabled: Some(true), tdp: Some(Watts(65.0)), idle_share: Some(0.2) },
             },
-            identity: IdentityConfig { function_label: Some("function".into()), ..IdentityConfig::default() },
+            identity: IdentityConfig {
+                function_label: Some("function".into()),
+                api_server_url: Some("https://192.0.2.1:6443".into()),
+                ..IdentityConfig::default()
+            },
             attribution: AttributionConfig {
                 policy: Policy::Equal,
                 static_power: [("package-0".to_owned(), Watts(12.5))].into(),

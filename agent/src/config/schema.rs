@@ -16,7 +16,7 @@ use super::duration;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// The name of this node in every output; the host name where not given.
+    /// The name of this node in every output; where not given, that in the variable `NODE_NAME`, else the host name.
     pub node_name: Option<String>,
     /// Where the machine's files are.
     pub host: HostConfig,
@@ -231,11 +231,13 @@ pub struct IdentityConfig {
     pub kubelet_url: String,
     /// Whether the kubelet's certificate is taken unseen.
     pub kubelet_insecure: bool,
-    /// Certificates of the authorities that sign the kubelet's, in PEM.
+    /// Where the API server answers; as Kubernetes tells the pod, where not given.
+    pub api_server_url: Option<String>,
+    /// Certificates of the authorities that sign the kubelet's and the API server's, in PEM.
     pub ca_file: PathBuf,
-    /// The token that the kubelet is asked with.
+    /// The token that the kubelet and the API server are asked with.
     pub token_file: PathBuf,
-    /// How often the kubelet is asked.
+    /// How often the kubelet is asked, and how soon after a failure the API server is.
     #[serde(with = "duration")]
     pub every: Duration,
     /// Docker's socket.
@@ -251,6 +253,7 @@ impl Default for IdentityConfig {
             metadata: MetadataChoice::Auto,
             kubelet_url: "https://127.0.0.1:10250".into(),
             kubelet_insecure: false,
+            api_server_url: None,
             ca_file: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt".into(),
             token_file: "/var/run/secrets/kubernetes.io/serviceaccount/token".into(),
             every: Duration::from_secs(5),
@@ -262,13 +265,15 @@ impl Default for IdentityConfig {
 
 /// What tells the names and labels of pods and containers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum MetadataChoice {
-    /// The kubelet in a pod, else the engines whose sockets are there.
+    /// In a pod the kubelet or, if it cannot be asked, the API server; else the engines whose sockets are there.
     #[default]
     Auto,
     /// The kubelet of this node.
     Kubelet,
+    /// The cluster's API server.
+    ApiServer,
     /// Docker's engine.
     Docker,
     /// Podman's service.
@@ -283,6 +288,7 @@ impl MetadataChoice {
         match self {
             Self::Auto => "auto",
             Self::Kubelet => "kubelet",
+            Self::ApiServer => "api-server",
             Self::Docker => "docker",
             Self::Podman => "podman",
             Self::Off => "off",

@@ -12,7 +12,7 @@ use crate::host::HostRoots;
 /// What does not change while the agent runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
-    /// The node's name, as configured or the host name.
+    /// The node's name: as configured, else as the variable `NODE_NAME` says, else the host name.
     pub name: String,
     /// The CPUs, in order.
     pub cpus: Vec<CpuFacts>,

@@ -111,7 +111,13 @@ pub async fn run(
 }
 
 fn node_name(config: &Config) -> String {
-    config.node_name.clone().unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+    // As the pods of many DaemonSets are told their node.
+    let told = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+    config
+        .node_name
+        .clone()
+        .or_else(told)
+        .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
 fn start_windows(
@@ -126,7 +132,7 @@ fn start_windows(
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
     let names = sender.clone();
     let tell = move |news| drop(names.send(Message::Metadata(Timestamp::now(), news)));
-    metadata::start(&config.identity, &runtime, tell, &shutdown);
+    metadata::start(&config.identity, &node.name, &runtime, tell, &shutdown);
     let deliver: Deliver = Arc::new(move |readings| {
         // The pipeline ends before its sources do.
         let _ = sender.send(Message::Readings(readings));

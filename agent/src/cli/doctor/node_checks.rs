@@ -106,7 +106,8 @@ pub(super) fn names(sources: &[Source]) -> Finding {
         .fix("in a cluster run the agent as a pod with a service account; else let it open the engine's socket");
     }
     let labels: Vec<&str> = sources.iter().map(|source| source.label()).collect();
-    finding(Status::Ok, format!("from {}", labels.join(", ")))
+    let joint = if sources == [Source::Kubelet, Source::ApiServer] { ", else " } else { ", " };
+    finding(Status::Ok, format!("from {}", labels.join(joint)))
 }
 
 pub(super) fn exports(config: &Config, ports: &Ports) -> Vec<Finding> {

@@ -40,6 +40,26 @@ impl Catalogue {
         news
     }
 
+    /// One pod that is there, beside the others, with all containers that it has now.
+    pub(super) fn put_pod(&mut self, pod: PodFacts, containers: Vec<ContainerFacts>) -> Vec<MetadataNews> {
+        let mut news = self.containers_gone(&pod.uid, |id| containers.iter().any(|container| container.id == *id));
+        news.extend(put(&mut self.pods, Arc::clone(&pod.uid), pod).map(MetadataNews::Pod));
+        news.extend(containers.into_iter().filter_map(|container| self.put(container)));
+        news
+    }
+
+    /// One pod that has gone, and its containers with it.
+    pub(super) fn remove_pod(&mut self, uid: &str) -> Vec<MetadataNews> {
+        let mut news = self.containers_gone(uid, |_| false);
+        news.extend(self.pods.remove_entry(uid).map(|(uid, _)| MetadataNews::PodGone(uid)));
+        news
+    }
+
+    fn containers_gone(&mut self, pod: &str, stays: impl Fn(&Arc<str>) -> bool) -> Vec<MetadataNews> {
+        let left = |id: &Arc<str>, it: &mut Arc<ContainerFacts>| it.pod_uid.as_deref() == Some(pod) && !stays(id);
+        self.containers.extract_if(left).map(|(id, _)| MetadataNews::ContainerGone(id)).collect()
+    }
+
     /// One container that is there, beside the others.
     pub(super) fn put(&mut self, container: ContainerFacts) -> Option<MetadataNews> {
         put(&mut self.containers, Arc::clone(&container.id), container).map(MetadataNews::Container)
@@ -111,6 +131,21 @@ mod tests {
         assert_eq!(catalogue.put(container("x")), None);
         assert_eq!(catalogue.remove("x"), Some(MetadataNews::ContainerGone("x".into())));
         assert_eq!(catalogue.remove("x"), None);
+    }
+
+    #[test]
+    fn a_pod_comes_with_its_containers_and_takes_them_along() {
+        let in_pod = |id| ContainerFacts { pod_uid: Some("a".into()), ..container(id) };
+        let mut catalogue = Catalogue::default();
+        catalogue.replace(vec![pod("b", "two")], vec![container("z")]);
+        assert_eq!(catalogue.put_pod(pod("a", "one"), vec![in_pod("x")]).len(), 2);
+        assert_eq!(catalogue.put_pod(pod("a", "one"), vec![in_pod("x")]), []);
+        let restarted = catalogue.put_pod(pod("a", "one"), vec![in_pod("y")]);
+        assert_eq!(restarted[0], MetadataNews::ContainerGone("x".into()));
+        assert!(matches!(&restarted[1..], [MetadataNews::Container(new)] if &*new.id == "y"));
+        let gone = [MetadataNews::ContainerGone("y".into()), MetadataNews::PodGone("a".into())];
+        assert_eq!(catalogue.remove_pod("a"), gone);
+        assert_eq!(catalogue.remove_pod("a"), []);
     }
 
     #[test]

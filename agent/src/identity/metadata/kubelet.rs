@@ -44,10 +44,7 @@ impl Kubelet {
                     (pause, was_up) = (self.every, true);
                 }
                 Err(problem) => {
-                    UNAVAILABLE.warn(format_args!(
-                        "pods have no names: the kubelet at {}: {problem}. What is known stays; it is asked again",
-                        self.url
-                    ));
+                    self.complain(&problem);
                     tell.up(Source::Kubelet, false);
                     (pause, was_up) = ((pause * 2).min(LONGEST_PAUSE), false);
                 }
@@ -56,7 +53,16 @@ impl Kubelet {
         }
     }
 
-    async fn ask(&self) -> Result<Pods, String> {
+    /// Logs why it tells nothing.
+    pub(super) fn complain(&self, problem: &str) {
+        UNAVAILABLE.warn(format_args!(
+            "pods have no names: the kubelet at {}: {problem}. What is known stays; it is asked again",
+            self.url
+        ));
+    }
+
+    /// Asks once.
+    pub(super) async fn ask(&self) -> Result<Pods, String> {
         let server = Server::https(&self.url, &self.authorities, self.insecure).map_err(|error| error.to_string())?;
         let token = std::fs::read_to_string(&self.token_file)
             .map_err(|error| format!("the token in {} cannot be read: {error}", self.token_file.display()))?;

@@ -18,8 +18,9 @@ struct PodList {
     items: Option<Vec<Pod>>,
 }
 
+/// One pod.
 #[derive(Deserialize)]
-struct Pod {
+pub(super) struct Pod {
     metadata: Metadata,
     #[serde(default)]
     status: Status,
@@ -34,6 +35,8 @@ struct Metadata {
     name: String,
     #[serde(default)]
     namespace: String,
+    #[serde(default)]
+    resource_version: Option<String>,
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
@@ -83,10 +86,25 @@ pub fn read_pod_list(json: &[u8]) -> Result<(Vec<PodFacts>, Vec<ContainerFacts>)
     }
     let (mut pods, mut containers) = (Vec::new(), Vec::new());
     for pod in list.items.unwrap_or_default() {
-        let facts = facts_of(pod.metadata);
-        let Status { containers: own, init, ephemeral } = pod.status;
-        let statuses = [own, init, ephemeral];
-        containers.extend(statuses.into_iter().flatten().flatten().filter_map(|status| {
+        let (facts, its) = pod.facts();
+        containers.extend(its);
+        pods.push(facts);
+    }
+    Ok((pods, containers))
+}
+
+impl Pod {
+    /// The version of the object (`metadata.resourceVersion`), once.
+    pub(super) fn take_version(&mut self) -> Option<String> {
+        self.metadata.resource_version.take()
+    }
+
+    /// What is told of it and of its containers.
+    pub(super) fn facts(self) -> (PodFacts, Vec<ContainerFacts>) {
+        let facts = facts_of(self.metadata);
+        let Status { containers: own, init, ephemeral } = self.status;
+        let statuses = [own, init, ephemeral].into_iter().flatten().flatten();
+        let containers = statuses.filter_map(|status| {
             // `containerd://<id>`; missing until the container was made.
             let id = status.container_id?;
             let id = id.split_once("://").map_or(id.as_str(), |(_, id)| id);
@@ -96,10 +114,10 @@ pub fn read_pod_list(json: &[u8]) -> Result<(Vec<PodFacts>, Vec<ContainerFacts>)
                 pod_uid: Some(facts.uid.clone()),
                 ..ContainerFacts::default()
             })
-        }));
-        pods.push(facts);
+        });
+        let containers = containers.collect();
+        (facts, containers)
     }
-    Ok((pods, containers))
 }
 
 fn facts_of(metadata: Metadata) -> PodFacts {

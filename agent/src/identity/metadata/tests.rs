@@ -10,14 +10,14 @@ use tokio::net::{TcpListener, UnixListener};
 use super::*;
 use crate::config::IdentityConfig;
 
-type Answers = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+pub(super) type Answers = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
 
 /// What was told so far.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<MetadataNews>>>);
+pub(super) struct Heard(pub(super) Arc<Mutex<Vec<MetadataNews>>>);
 
 impl Heard {
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         let name = |news: &MetadataNews| match news {
             MetadataNews::Pod(pod) => pod.name.to_string(),
             MetadataNews::Container(container) => container.name.to_string(),
@@ -28,7 +28,7 @@ impl Heard {
     }
 
     /// Waits until so many pieces of news have come.
-    async fn wait_for(&self, count: usize) -> Vec<String> {
+    pub(super) async fn wait_for(&self, count: usize) -> Vec<String> {
         for _ in 0..2_000 {
             if self.0.lock().unwrap().len() >= count {
                 return self.names();
@@ -40,14 +40,14 @@ impl Heard {
 }
 
 /// Starts the configured source; it ends when the guard is dropped.
-fn follow(config: &IdentityConfig) -> (Heard, tokio_util::sync::DropGuard) {
+pub(super) fn follow(config: &IdentityConfig) -> (Heard, tokio_util::sync::DropGuard) {
     let (heard, stop) = (Heard::default(), CancellationToken::new());
     let news = Arc::clone(&heard.0);
-    start(config, &Handle::current(), move |more| news.lock().unwrap().extend(more), &stop);
+    start(config, "n1", &Handle::current(), move |more| news.lock().unwrap().extend(more), &stop);
     (heard, stop.drop_guard())
 }
 
-fn answer(status: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn answer(status: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
@@ -63,14 +63,14 @@ async fn read_request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Strin
     String::from_utf8_lossy(&request).into_owned()
 }
 
-/// A kubelet with a certificate for 127.0.0.1, its own authority and a token.
-struct Node {
+/// A kubelet or an API server with a certificate for 127.0.0.1, its own authority and a token.
+pub(super) struct Node {
     directory: tempfile::TempDir,
-    config: IdentityConfig,
+    pub(super) config: IdentityConfig,
 }
 
 impl Node {
-    async fn start(answers: Answers) -> Self {
+    pub(super) async fn start(answers: Answers) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let ca_file = directory.path().join("ca.crt");
@@ -92,6 +92,11 @@ impl Node {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let request = read_request(&mut stream).await;
                     let _ = stream.write_all(&answers(&request)).await;
+                    let _ = stream.flush().await;
+                    if request.contains("watch=true") {
+                        // A watch stays open when there is nothing to tell.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
                     let _ = stream.shutdown().await;
                 });
             }
@@ -110,7 +115,7 @@ impl Node {
     }
 }
 
-fn pods(names: impl Iterator<Item = String>) -> Vec<u8> {
+pub(super) fn pods(names: impl Iterator<Item = String>) -> Vec<u8> {
     let items: Vec<String> = names
         .map(|name| format!(r#"{{"metadata":{{"uid":"u-{name}","name":"{name}","namespace":"d"}},"status":{{}}}}"#))
         .collect();
@@ -225,9 +230,9 @@ async fn an_engine_tells_of_containers_that_are_there_come_and_go() {
 }
 
 #[test]
-fn in_a_pod_the_kubelet_is_asked() {
+fn in_a_pod_the_cluster_is_asked() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let in_pod = IdentityConfig { token_file: file.path().into(), ..IdentityConfig::default() };
-    assert_eq!(chosen(&in_pod), [Source::Kubelet]);
+    assert_eq!(chosen(&in_pod), [Source::Kubelet, Source::ApiServer]);
     assert_eq!(chosen(&IdentityConfig { metadata: MetadataChoice::Off, ..in_pod }), []);
 }
