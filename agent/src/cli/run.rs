@@ -72,7 +72,7 @@ pub struct ConfigArgs {
     /// Length of a window, 1ms to 10s [default: 100ms]
     #[arg(long, value_name = "DURATION")]
     window: Option<String>,
-    /// Name of this node in every output [default: $NODE_NAME, else the host name]
+    /// Name of this node in every output [default: what the variable `NODE_NAME` says, else the host name]
     #[arg(long, value_name = "NAME")]
     node_name: Option<String>,
 }

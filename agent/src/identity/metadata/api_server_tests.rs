@@ -27,11 +27,9 @@ fn list(items: &[String], more: &str) -> Vec<u8> {
 
 /// A watch that ends after these events.
 fn watch(events: &[(&str, String)]) -> Vec<u8> {
-    let mut text = String::from("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
-    for (kind, object) in events {
-        text += &format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n");
-    }
-    text.into_bytes()
+    let line = |(kind, object): &(&str, String)| format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n");
+    let lines: Vec<String> = events.iter().map(line).collect();
+    format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", lines.concat()).into_bytes()
 }
 
 fn refusal(code: u16, reason: &str) -> (String, String) {
