@@ -21,8 +21,8 @@ pub(super) fn start(format: LogFormat, verbosity: u8) -> anyhow::Result<()> {
     // The kernel programs' diagnostics come as `prony_ebpf`; how much of them, `activity.kernel_log` says.
     // What `kube` warns of, the metadata sources say themselves, and not each time.
     let level = match verbosity {
-        0 => "info,prony_ebpf=trace,kube_runtime=error,kube_client=error",
-        1 => "info,prony=debug,prony_ebpf=trace,kube_runtime=error,kube_client=error",
+        0 => "info,prony_ebpf=trace,kube_runtime=error,kube_client=off",
+        1 => "info,prony=debug,prony_ebpf=trace,kube_runtime=error,kube_client=off",
         _ => "info,prony=trace,prony_ebpf=trace",
     };
     let filter = match std::env::var("RUST_LOG") {
