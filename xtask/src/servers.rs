@@ -54,8 +54,8 @@ pub fn find(binary: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// A command line that begins with the server of that name. One that was unpacked here finds its libraries, and the
-/// programs that were unpacked with it.
+/// A command line that begins with the server of that name. It finds its libraries, and other programs of this table,
+/// where these were unpacked here.
 ///
 /// # Errors
 /// As for [`find`].
@@ -65,19 +65,20 @@ pub fn command(binary: &str) -> Result<Command, String> {
 
 fn command_for(binary: &Path) -> Command {
     let mut command = Command::new(binary);
-    let unpacked = SERVERS.iter().map(Server::directory).find(|directory| binary.starts_with(directory));
-    if let Some(directory) = unpacked {
-        command.env("LD_LIBRARY_PATH", joined(libraries(&directory), "LD_LIBRARY_PATH"));
-        command.env("PATH", joined(PROGRAMS.map(|folder| directory.join(folder)), "PATH"));
-    }
+    let directories: BTreeSet<PathBuf> = SERVERS.iter().map(Server::directory).collect();
+    let own = directories.iter().find(|directory| binary.starts_with(directory));
+    command.env("LD_LIBRARY_PATH", with(own.into_iter().flat_map(|own| libraries(own)), "LD_LIBRARY_PATH"));
+    let programs = directories.iter().flat_map(|directory| PROGRAMS.map(|folder| directory.join(folder)));
+    command.env("PATH", with(programs, "PATH"));
     command
 }
 
-/// Folders as a list, before what the environment's variable has.
-fn joined(folders: impl IntoIterator<Item = PathBuf>, variable: &str) -> OsString {
+/// What a variable of the environment lists, and these folders after it.
+fn with(folders: impl Iterator<Item = PathBuf>, variable: &str) -> OsString {
     let before = env::var_os(variable).unwrap_or_default();
-    // Only a folder with a colon in its name could not be in such a list.
-    env::join_paths(folders.into_iter().chain(env::split_paths(&before))).unwrap_or(before)
+    let listed = env::split_paths(&before).filter(|folder| !folder.as_os_str().is_empty());
+    // Only a folder with a colon in its name cannot be listed.
+    env::join_paths(listed.chain(folders)).unwrap_or(before)
 }
 
 /// Where libraries are in an unpacked package: the folder has the name of the architecture.
@@ -130,8 +131,7 @@ pub fn install_missing() -> Result<()> {
 
 /// Unpacks the package alone where its programs run so, since most of what it depends on is of no use here.
 fn install(apt: &Apt, package: &str) -> Result<()> {
-    place(vec![apt.download(package)?], package)
-        .or_else(|_| place(apt.download_with_dependencies(package)?, package))
+    place(vec![apt.download(package)?], package).or_else(|_| place(apt.download_with_dependencies(package)?, package))
 }
 
 fn place(files: Vec<PathBuf>, package: &str) -> Result<()> {

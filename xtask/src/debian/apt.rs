@@ -101,7 +101,8 @@ impl Apt {
         let archives = self.directory.join("cache/archives");
         fs::remove_dir_all(&archives)?;
         fs::create_dir_all(archives.join("partial"))?;
-        let options = ["-qq", "-o", "Debug::NoLocking=true", "--no-install-recommends", "--download-only", "--reinstall"];
+        let options =
+            ["-qq", "-o", "Debug::NoLocking=true", "--no-install-recommends", "--download-only", "--reinstall"];
         process::run(self.apt_get().args(options).args(["install", package]))?;
         let files = fs::read_dir(&archives)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         Ok(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "deb")).collect())
