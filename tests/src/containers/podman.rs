@@ -16,6 +16,9 @@ use crate::{Running, wait_until};
 /// How long its service may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The name of the image that pods use.
+const IMAGE: &str = "localhost/prony-test";
+
 /// Podman, and the root file system of all its containers. What is left of them is removed when it is dropped.
 #[derive(Debug)]
 pub struct Podman {
@@ -85,9 +88,20 @@ impl Podman {
         command.args(["run", "--detach", "--network", "none", "--name", name]).args(options);
         command.arg("--rootfs").arg(self.rootfs.path()).arg(self.rootfs.program()).args(arguments);
         let id = bounded::output(&mut command)?;
-        let parent = options.iter().skip_while(|option| **option != "--cgroup-parent").nth(1);
-        let cgroup = format!("{}/libpod-{id}", parent.unwrap_or(&"/libpod_parent"));
-        Ok(PodmanContainer { id, cgroup })
+        Ok(PodmanContainer { cgroup: format!("/libpod_parent/libpod-{id}"), id })
+    }
+
+    /// As [`Self::run`], in a pod with this name and id.
+    ///
+    /// # Errors
+    /// When Podman cannot.
+    pub fn run_in_pod(&self, pod: (&str, &str), name: &str, arguments: &[&str]) -> Result<PodmanContainer> {
+        let (pod, pod_id) = pod;
+        let mut command = self.command()?;
+        command.args(["run", "--detach", "--pod", pod, "--name", name]);
+        command.args([IMAGE, self.rootfs.program()]).args(arguments);
+        let id = bounded::output(&mut command)?;
+        Ok(PodmanContainer { cgroup: format!("/libpod_parent/{pod_id}/libpod-{id}"), id })
     }
 
     /// As [`Self::run`], below a cgroup of this path.
@@ -97,7 +111,26 @@ impl Podman {
     pub fn run_below(&self, parent: &str, name: &str, arguments: &[&str]) -> Result<PodmanContainer> {
         // The container's monitor is in a group beside it.
         self.cgroups.expect(&format!("{parent}/conmon"))?;
-        self.run(name, &["--cgroup-parent", parent], arguments)
+        let PodmanContainer { id, cgroup: _ } = self.run(name, &["--cgroup-parent", parent], arguments)?;
+        Ok(PodmanContainer { cgroup: format!("{parent}/libpod-{id}"), id })
+    }
+
+    /// Makes a pod with a container of its own, as they are by default; the pod's id. Containers join it by the option
+    /// `--pod`.
+    ///
+    /// # Errors
+    /// When Podman cannot.
+    pub fn make_pod(&self, name: &str) -> Result<String> {
+        let (archive, policy) = (self.place("image.tar"), self.place("policy.json"));
+        bounded::output(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(self.rootfs.path()).arg("."))?;
+        fs::write(&policy, r#"{"default": [{"type": "insecureAcceptAnything"}]}"#)?;
+        bounded::output(self.command()?.arg("import").arg("--signature-policy").args([policy, archive]).arg(IMAGE))?;
+        let waiting = format!("{} sleep 60", self.rootfs.program());
+        let mut command = self.command()?;
+        command.args(["pod", "create", "--network", "none", "--name", name]);
+        let id = bounded::output(command.args(["--infra-image", IMAGE, "--infra-command", &waiting]))?;
+        self.cgroups.expect(&format!("/libpod_parent/{id}/conmon"))?;
+        Ok(id)
     }
 
     fn place(&self, name: &str) -> PathBuf {
@@ -120,11 +153,14 @@ impl Podman {
 
 impl Drop for Podman {
     fn drop(&mut self) {
-        let removed = self.command().and_then(|mut command| {
-            bounded::output(command.args(["rm", "--all", "--force", "--time", "0", "--volumes"]))
-        });
-        if let Err(error) = removed {
-            eprintln!("containers are left: {error:#}");
+        let remove = |what: &[&str]| {
+            self.command()
+                .and_then(|mut command| bounded::output(command.args(what).args(["--all", "--force", "--time", "0"])))
+        };
+        for what in [&["pod", "rm"][..], &["rm"]] {
+            if let Err(error) = remove(what) {
+                eprintln!("containers are left: {error:#}");
+            }
         }
     }
 }

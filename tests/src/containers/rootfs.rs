@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 /// The folders that runtimes mount something on.
-const MOUNT_POINTS: [&str; 5] = ["proc", "sys", "dev", "etc", "run"];
+const MOUNT_POINTS: [&str; 6] = ["proc", "sys", "dev", "etc", "run", "tmp"];
 
 /// A program of this machine with the libraries that it needs, and nothing else.
 #[derive(Debug)]

@@ -90,7 +90,7 @@ impl Runc {
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
-                {"destination": "/run", "type": "tmpfs", "source": "tmpfs"},
+                {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"},
             ],
             "linux": {"cgroupsPath": cgroup, "namespaces": namespaces},
         })

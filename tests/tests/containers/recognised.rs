@@ -1,6 +1,7 @@
 //! Every kind of container is recognised by its cgroup.
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -90,19 +91,27 @@ fn containers_of_runc_are_recognised_in_every_layout() -> Result<()> {
     }
     let runc = Runc::new(rootfs()?)?;
     let agent = Agent::builder().config(ESTIMATE).start()?;
+    let mut containers = Vec::new();
     for (number, (cgroup, runtime)) in BY_RUNC.into_iter().enumerate() {
         let expected = Expected::in_pod(number, runtime, cgroup);
         let container = runc.create(&expected.id, &expected.cgroup, &["life", LIFE])?;
         container.start()?;
+        containers.push((expected, container));
+    }
+    for (expected, container) in &containers {
         container.wait()?;
         expected.wait_for(&agent)?;
-        drop(container);
-        let ended = wait_until(SETTLED_WITHIN, || {
-            let of = [("container_id", expected.id.as_str()), ("state", "terminated")];
-            agent.samples().ok()?.matching("kepler_container_cpu_joules_total", &of).next().map(drop)
-        });
-        ended.with_context(|| format!("{expected:?} is not told to have ended"))?;
     }
+    let all: Vec<Expected> = containers.into_iter().map(|(expected, _)| expected).collect();
+    let ended = wait_until(SETTLED_WITHIN, || {
+        let samples = agent.samples().ok()?;
+        let has_ended = |expected: &Expected| {
+            let of = [("container_id", expected.id.as_str()), ("state", "terminated")];
+            samples.matching("kepler_container_cpu_joules_total", &of).next().is_some()
+        };
+        all.iter().all(has_ended).then_some(())
+    });
+    ended.context("some are not told to have ended")?;
     assert_books(&agent.samples()?)
 }
 
@@ -131,8 +140,8 @@ fn containers_of_containerd_are_recognised() -> Result<()> {
         let runtime = if cgroup.starts_with("/kubepods") { "" } else { "containerd" };
         let mut expected = Expected::in_pod(100 + number, runtime, given.unwrap_or(cgroup));
         let given = given.map(|_| expected.cgroup.clone());
-        // It burns as it starts, and stays to be looked at.
-        let task = containerd.run(namespace, &expected.id, given.as_deref(), &["wake", "20", "2"])?;
+        // It burns until it is dropped.
+        let task = containerd.run(namespace, &expected.id, given.as_deref(), &["spin", "20"])?;
         let real = group_of(task.pid()?)?;
         ensure!(real.ends_with(&expected.cgroup), "it is in {real}, not in {}", expected.cgroup);
         expected.cgroup = real;
@@ -165,6 +174,25 @@ fn containers_of_podman_are_recognised() -> Result<()> {
 }
 
 #[test]
+fn containers_in_a_pod_of_podman_are_recognised() -> Result<()> {
+    if let Some(reason) = needs(&["podman", "conmon", "runc"]) {
+        skip("containers_in_a_pod_of_podman_are_recognised", &reason);
+        return Ok(());
+    }
+    let podman = Podman::new(rootfs()?)?;
+    let agent = Agent::builder().config(ESTIMATE).start()?;
+    let pod = podman.make_pod("pod")?;
+    let container = podman.run_in_pod(("pod", &pod), "one", &["life", LIFE])?;
+    let expected = Expected { id: container.id, runtime: "podman", pod: None, cgroup: container.cgroup };
+    expected.wait_for(&agent)?;
+    let samples = agent.samples()?;
+    let of = [("container_id", pod.as_str())];
+    let line = samples.matching("kepler_container_cpu_joules_total", &of).next();
+    ensure!(line.is_none(), "the pod is told to be a container: {line:?}");
+    assert_books(&samples)
+}
+
+#[test]
 fn a_container_is_billed_what_the_kernel_counts_for_it() -> Result<()> {
     if let Some(reason) = needs(&["runc"]) {
         skip("a_container_is_billed_what_the_kernel_counts_for_it", &reason);
@@ -178,7 +206,7 @@ fn a_container_is_billed_what_the_kernel_counts_for_it() -> Result<()> {
     container.wait()?;
     let kernels = container.cgroup().usage()?.as_secs_f64();
     expected.wait_for(&agent)?;
-    std::thread::sleep(Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     let billed = agent.samples()?.sum("prony_cgroup_cpu_seconds_total", &[("container_id", expected.id.as_str())]);
     println!("billed {:.2} % of {kernels:.3} s", billed / kernels * 100.0);
     ensure!((billed / kernels - 1.0).abs() <= 0.01, "billed {billed} s of {kernels} s");
