@@ -131,11 +131,11 @@ pub fn install_missing() -> Result<()> {
 
 /// Unpacks the package alone where its programs run so, since most of what it depends on is of no use here.
 fn install(apt: &Apt, package: &str) -> Result<()> {
-    place(vec![apt.download(package)?], package).or_else(|_| place(apt.download_with_dependencies(package)?, package))
+    place(&[apt.download(package)?], package).or_else(|_| place(&apt.download_with_dependencies(package)?, package))
 }
 
-fn place(files: Vec<PathBuf>, package: &str) -> Result<()> {
-    unpack_together(&files, &workspace::tools().join("servers").join(package))?;
+fn place(files: &[PathBuf], package: &str) -> Result<()> {
+    unpack_together(files, &workspace::tools().join("servers").join(package))?;
     files.iter().try_for_each(fs::remove_file)?;
     for server in SERVERS.iter().filter(|server| server.package == package) {
         let binary = server.find().with_context(|| format!("the package has no program {}", server.binary))?;

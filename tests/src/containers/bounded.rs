@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{Running, wait_until};
 
 /// How long a command may take on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs a command to its end; what it has written to its standard output. What it leaves running may keep that open.
 ///

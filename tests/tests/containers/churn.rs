@@ -46,7 +46,7 @@ fn churn(engine: &DockerEngine, next: &AtomicUsize, begun: Instant, length: Dura
         let name = || engine.add(&id, &format!("churning-{function}"));
         let container = TestCgroup::container(&id)?;
         // Sometimes the name comes when the container has gone.
-        if number % 4 > 0 {
+        if !number.is_multiple_of(4) {
             name();
         }
         let group = container.path().join("cgroup.procs");
@@ -54,7 +54,7 @@ fn churn(engine: &DockerEngine, next: &AtomicUsize, begun: Instant, length: Dura
         ensure!(life.success(), "a life has failed");
         done.used[function] += container.usage()?;
         drop(container);
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             name();
         }
         done.containers[function] += 1;

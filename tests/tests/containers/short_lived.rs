@@ -77,7 +77,7 @@ fn life(number: usize) -> usize {
 /// By both of the kubelet's cgroup drivers.
 fn cgroup(number: usize) -> String {
     let (id, uid) = (id(number), uid(number));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         format!("/kubepods/burstable/pod{uid}/{id}")
     } else {
         let uid = uid.replace('-', "_");
@@ -93,14 +93,14 @@ fn run(runc: &Runc, kubelet: &Kubelet, number: usize) -> Result<Duration> {
     let container = runc.create(&id(number), &cgroup(number), &["life", &life(number).to_string()])?;
     // Before it runs, or when it has gone.
     let tell = || kubelet.add(&uid(number), function.namespace, function.labels, &id(number));
-    if number % 3 > 0 {
+    if !number.is_multiple_of(3) {
         tell();
     }
     container.start()?;
     container.wait()?;
     let used = container.cgroup().usage()?;
     drop(container);
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         tell();
     }
     Ok(used)
