@@ -45,8 +45,11 @@ fn assert_levels(samples: &Samples, zone: &str) -> Result<()> {
     for name in ["active", "idle_shared"] {
         let whole = part("prony_zone_joules_total", name, None)?;
         charged += whole;
-        for level in ["cgroup", "command"] {
-            let lines = part(&format!("prony_{level}_joules_total"), name, None)?;
+        for level in ["cgroup", "command", "function"] {
+            let mut lines = part(&format!("prony_{level}_joules_total"), name, None)?;
+            if level == "function" {
+                lines += part("prony_function_pending_joules", name, None)?;
+            }
             let other = part("prony_other_joules_total", name, Some(level))?;
             assert_eq!(lines + other, whole, "{name} energy of the {level}s and others in zone {zone}");
         }
@@ -92,6 +95,9 @@ prony_zone_joules_total{zone=\"dram\",socket=\"0\",part=\"idle\"} 3.999999
 prony_cgroup_joules_total{cgroup=\"/a\",zone=\"dram\",part=\"active\"} 6
 prony_other_joules_total{level=\"cgroup\",zone=\"dram\",part=\"active\"} 0.000001
 prony_command_joules_total{comm=\"a\",zone=\"dram\",part=\"active\"} 6.000001
+prony_function_joules_total{function=\"f\",zone=\"dram\",part=\"active\"} 5
+prony_function_pending_joules{zone=\"dram\",part=\"active\"} 0.5
+prony_other_joules_total{level=\"function\",zone=\"dram\",part=\"active\"} 0.500001
 kepler_process_cpu_joules_total{pid=\"1\",zone=\"dram\"} 6.000001
 kepler_node_cpu_joules_total{zone=\"dram\"} 10
 kepler_node_cpu_active_joules_total{zone=\"dram\"} 6.000001

@@ -21,17 +21,64 @@ const REMOVAL_LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// When it is not.
 pub fn cgroup2_mount() -> Result<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")?;
-    find_cgroup2(&mounts).context("no cgroup v2 hierarchy is mounted: `mount -t cgroup2 none /sys/fs/cgroup/unified`")
+    mounts(&mountinfo()?, &["cgroup2"])
+        .next()
+        .context("no cgroup v2 hierarchy is mounted: `mount -t cgroup2 none /sys/fs/cgroup/unified`")
 }
 
-/// Fields of a line as in `proc_pid_mountinfo(5)`: the fifth is the mount point, and the type follows ` - `.
-fn find_cgroup2(mountinfo: &str) -> Option<PathBuf> {
-    mountinfo.lines().find_map(|line| {
+/// Where the hierarchies of both versions are mounted.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub(crate) fn cgroup_mounts() -> Result<Vec<PathBuf>> {
+    Ok(mounts(&mountinfo()?, &["cgroup", "cgroup2"]).collect())
+}
+
+fn mountinfo() -> Result<String> {
+    fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")
+}
+
+/// Mounts of these types. Fields of a line are as in `proc_pid_mountinfo(5)`: the fifth is the mount point, and the type
+/// follows ` - `.
+fn mounts(mountinfo: &str, types: &[&str]) -> impl Iterator<Item = PathBuf> {
+    mountinfo.lines().filter_map(move |line| {
         let (mount, filesystem) = line.split_once(" - ")?;
-        let is_cgroup2 = filesystem.split(' ').next()? == "cgroup2";
-        is_cgroup2.then(|| mount.split(' ').nth(4))?.map(|point| point.replace("\\040", " ").into())
+        let is_wanted = types.contains(&filesystem.split(' ').next()?);
+        is_wanted.then(|| mount.split(' ').nth(4))?.map(|point| point.replace("\\040", " ").into())
     })
+}
+
+/// A cgroup's folder in the hierarchy of version 2, which somebody else makes and removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupFolder(PathBuf);
+
+impl CgroupFolder {
+    /// Of the cgroup with this path in the hierarchy.
+    ///
+    /// # Errors
+    /// When no such hierarchy is mounted.
+    pub fn at(path: &str) -> Result<Self> {
+        Ok(Self(cgroup2_mount()?.join(path.trim_start_matches('/'))))
+    }
+
+    /// Whether no process is in it nor below it.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(fs::read_to_string(self.0.join("cgroup.events"))?.contains("populated 0"))
+    }
+
+    /// The CPU time its processes have used, by the kernel's own count: `usage_usec` in `cpu.stat`, to the
+    /// microsecond.
+    ///
+    /// # Errors
+    /// When the kernel does not count it.
+    pub fn usage(&self) -> Result<Duration> {
+        let file = self.0.join("cpu.stat");
+        let stat = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        usage(&stat).with_context(|| format!("no usage_usec in {}", file.display()))
+    }
 }
 
 /// A cgroup right under the root of the hierarchy. It is removed when it is dropped; processes that are still in it
@@ -102,15 +149,12 @@ impl TestCgroup {
         command
     }
 
-    /// The CPU time its processes have used, by the kernel's own count: `usage_usec` in `cpu.stat`, to the
-    /// microsecond.
+    /// As [`CgroupFolder::usage`].
     ///
     /// # Errors
     /// When the kernel does not count it.
     pub fn usage(&self) -> Result<Duration> {
-        let file = self.path.join("cpu.stat");
-        let stat = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        usage(&stat).with_context(|| format!("no usage_usec in {}", file.display()))
+        CgroupFolder(self.path.clone()).usage()
     }
 
     /// The processes in it.
@@ -162,7 +206,9 @@ mod tests {
         let hybrid = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
                       32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n\
                       41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
+        let find_cgroup2 = |mountinfo| mounts(mountinfo, &["cgroup2"]).next();
         assert_eq!(find_cgroup2(hybrid), Some(PathBuf::from("/sys/fs/cgroup/unified")));
+        assert_eq!(mounts(hybrid, &["cgroup", "cgroup2"]).count(), 2);
         let unified = "29 23 0:26 / /my\\040cgroups rw - cgroup2 cgroup2 rw\n";
         assert_eq!(find_cgroup2(unified), Some(PathBuf::from("/my cgroups")));
         assert_eq!(find_cgroup2("32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"), None);

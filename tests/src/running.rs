@@ -21,6 +21,14 @@ impl Running {
         self.0.id()
     }
 
+    /// How it has ended, if it has.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

@@ -1,28 +1,41 @@
-//! Real servers that tests talk to. One that is installed is used; one that is not can be unpacked from its Debian
+//! Real servers and tools that tests use. One that is installed is used; one that is not can be unpacked from its Debian
 //! package under `target/tools/servers`, where it is no system package and no service.
 
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::debian::{Apt, unpack};
+use crate::debian::{Apt, unpack_together};
 use crate::lock::ToolsLock;
 use crate::process::{find_on_path, output, say};
 use crate::workspace;
 
-/// A server program and the Debian package that has it.
+/// Where programs are in a package.
+const PROGRAMS: [&str; 2] = ["usr/bin", "usr/sbin"];
+
+/// A program and the Debian package that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
     /// The program's file name.
     pub binary: &'static str,
-    /// The Debian package.
+    /// The Debian package that has it, or depends on the one that has it.
     pub package: &'static str,
 }
 
-/// Every server that a test uses.
-pub const SERVERS: &[Server] = &[Server { binary: "prometheus", package: "prometheus" }];
+/// Every server and tool that a test uses.
+pub const SERVERS: &[Server] = &[
+    Server { binary: "prometheus", package: "prometheus" },
+    Server { binary: "runc", package: "runc" },
+    Server { binary: "containerd", package: "containerd" },
+    Server { binary: "ctr", package: "containerd" },
+    Server { binary: "podman", package: "podman" },
+    Server { binary: "conmon", package: "podman" },
+];
 
 /// Where the server of that name is.
 ///
@@ -41,12 +54,47 @@ pub fn find(binary: &str) -> Result<PathBuf, String> {
     })
 }
 
+/// A command line that begins with the server of that name. It finds its libraries, and other programs of this table,
+/// where these were unpacked here.
+///
+/// # Errors
+/// As for [`find`].
+pub fn command(binary: &str) -> Result<Command, String> {
+    Ok(command_for(&find(binary)?))
+}
+
+fn command_for(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    let directories: BTreeSet<PathBuf> = SERVERS.iter().map(Server::directory).collect();
+    let own = directories.iter().find(|directory| binary.starts_with(directory));
+    command.env("LD_LIBRARY_PATH", with(own.into_iter().flat_map(|own| libraries(own)), "LD_LIBRARY_PATH"));
+    let programs = directories.iter().flat_map(|directory| PROGRAMS.map(|folder| directory.join(folder)));
+    command.env("PATH", with(programs, "PATH"));
+    command
+}
+
+/// What a variable of the environment lists, and these folders after it.
+fn with(folders: impl Iterator<Item = PathBuf>, variable: &str) -> OsString {
+    let before = env::var_os(variable).unwrap_or_default();
+    let listed = env::split_paths(&before).filter(|folder| !folder.as_os_str().is_empty());
+    // Only a folder with a colon in its name cannot be listed.
+    env::join_paths(listed.chain(folders)).unwrap_or(before)
+}
+
+/// Where libraries are in an unpacked package: the folder has the name of the architecture.
+fn libraries(directory: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(directory.join("usr/lib")).into_iter().flatten().flatten();
+    folders.map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains("-linux-")).collect()
+}
+
 impl Server {
     /// Where it is: on `PATH`, in a folder for system programs, or unpacked here.
     pub fn find(&self) -> Option<PathBuf> {
+        let unpacked = PROGRAMS.map(|folder| self.directory().join(folder));
         find_on_path(self.binary).or_else(|| {
-            [PathBuf::from("/usr/sbin"), self.directory().join("usr/bin"), self.directory().join("usr/sbin")]
+            [PathBuf::from("/usr/sbin")]
                 .into_iter()
+                .chain(unpacked)
                 .map(|directory| directory.join(self.binary))
                 .find(|file| file.is_file())
         })
@@ -57,34 +105,42 @@ impl Server {
     }
 }
 
-/// Downloads and unpacks every server that is not there.
+/// Downloads and unpacks every server that is not there. One that cannot be had does not keep the others away.
 ///
 /// # Errors
 /// When one cannot be had; the message says what was tried.
 pub fn install_missing() -> Result<()> {
-    let missing: Vec<&Server> = SERVERS.iter().filter(|server| server.find().is_none()).collect();
-    if missing.is_empty() {
+    let missing = || SERVERS.iter().filter(|server| server.find().is_none());
+    let packages: BTreeSet<&str> = missing().map(|server| server.package).collect();
+    if packages.is_empty() {
         return Ok(());
     }
     let _lock = ToolsLock::acquire()?;
     let apt = Apt::with_system_sources(&workspace::tools().join("apt/system"))?;
     say("fetching apt's package lists into target/tools/apt");
     apt.update()?;
-    for server in missing {
-        say(format_args!("unpacking the Debian package {} under target/tools/servers", server.package));
-        install(&apt, server).with_context(|| {
-            format!("cannot fetch {}: install it with `apt-get install {}`", server.binary, server.package)
-        })?;
+    let mut outcome = Ok(());
+    for package in packages {
+        say(format_args!("unpacking the Debian package {package} under target/tools/servers"));
+        let installed = install(&apt, package)
+            .with_context(|| format!("cannot fetch {package}: install it with `apt-get install {package}`"));
+        outcome = outcome.and(installed);
     }
-    Ok(())
+    outcome
 }
 
-fn install(apt: &Apt, server: &Server) -> Result<()> {
-    let package = apt.download(server.package)?;
-    unpack(&package, ".", &server.directory())?;
-    fs::remove_file(&package)?;
-    let binary = server.find().with_context(|| format!("the package has no program {}", server.binary))?;
-    output(Command::new(&binary).arg("--version"))
-        .with_context(|| format!("{} does not run without its dependencies", binary.display()))?;
+/// Unpacks the package alone where its programs run so, since most of what it depends on is of no use here.
+fn install(apt: &Apt, package: &str) -> Result<()> {
+    place(&[apt.download(package)?], package).or_else(|_| place(&apt.download_with_dependencies(package)?, package))
+}
+
+fn place(files: &[PathBuf], package: &str) -> Result<()> {
+    unpack_together(files, &workspace::tools().join("servers").join(package))?;
+    files.iter().try_for_each(fs::remove_file)?;
+    for server in SERVERS.iter().filter(|server| server.package == package) {
+        let binary = server.find().with_context(|| format!("the package has no program {}", server.binary))?;
+        output(command_for(&binary).arg("--version"))
+            .with_context(|| format!("{} does not run without its dependencies", binary.display()))?;
+    }
     Ok(())
 }

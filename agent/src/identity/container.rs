@@ -1,16 +1,17 @@
 //! From a cgroup's path to the container that it is or lies in.
 //!
 //! The layouts are those of the runtimes' cgroup drivers: Kubernetes (`pkg/kubelet/cm/cgroup_manager_linux.go`),
-//! runc (libcontainer/cgroups/systemd, `getUnitName`), containerd's CRI plugin, CRI-O, Docker and Podman (libpod).
+//! runc (libcontainer/cgroups/systemd, `getUnitName`), containerd's CRI plugin, CRI-O, Docker, Podman (libpod) and
+//! Firecracker's jailer.
 
 use std::sync::Arc;
 
 /// What a cgroup's path tells of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Container {
-    /// The runtime's id, 64 hexadecimal digits where the runtime is one of the usual ones.
+    /// The runtime's id, 64 hexadecimal digits where the runtime is one of the usual ones; a virtual machine's name.
     pub id: Arc<str>,
-    /// `containerd`, `crio`, `docker`, `podman`, or empty where the path does not tell.
+    /// `containerd`, `crio`, `docker`, `podman`, `firecracker`, or empty where the path does not tell.
     pub runtime: &'static str,
     /// The pod's UID with dashes, where the path has one. Static pods have the hash of their configuration instead.
     pub pod_uid: Option<Arc<str>>,
@@ -22,15 +23,22 @@ pub fn container_of(path: &str) -> Option<Container> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (depth, (id, runtime)) = segments.iter().enumerate().rev().find_map(|(depth, segment)| {
         let parent = depth.checked_sub(1).map_or("", |above| segments[above]);
-        container_segment(segment, parent).map(|found| (depth, found))
+        let child = segments.get(depth + 1).copied().unwrap_or_default();
+        container_segment(segment, parent, child).map(|found| (depth, found))
     })?;
     let pod_uid = pod_of(&segments[..=depth]);
     Some(Container { id: id.into(), runtime, pod_uid: pod_uid.map(Into::into) })
 }
 
-fn container_segment<'path>(segment: &'path str, parent: &str) -> Option<(&'path str, &'static str)> {
+fn container_segment<'path>(segment: &'path str, parent: &str, child: &str) -> Option<(&'path str, &'static str)> {
     if is_container_id(segment) {
-        return Some((segment, runtime_of_parent(parent)));
+        // Podman's pods bear bare ids, its containers never do. Beside a pod's containers are their monitors.
+        let is_pod = parent == "libpod_parent" || child == "conmon";
+        return (!is_pod).then(|| (segment, runtime_of_parent(parent)));
+    }
+    // The jailer's parent group is called like the program, unless it is told otherwise.
+    if parent == "firecracker" && is_machine_name(segment) {
+        return Some((segment, "firecracker"));
     }
     // runc's systemd driver names its units slice:prefix:name; given to a cgroupfs driver, that becomes a directory.
     if let Some((before, id)) = segment.rsplit_once(':') {
@@ -57,7 +65,7 @@ fn runtime_of_prefix(prefix: &str) -> Option<&'static str> {
 fn runtime_of_parent(parent: &str) -> &'static str {
     match parent {
         "docker" => "docker",
-        "libpod_parent" => "podman",
+        "firecracker" => "firecracker",
         // containerd's namespaces as ctr and nerdctl name them.
         "default" | "k8s.io" => "containerd",
         _ => "",
@@ -66,6 +74,11 @@ fn runtime_of_parent(parent: &str) -> &'static str {
 
 fn is_container_id(text: &str) -> bool {
     text.len() == 64 && is_lower_hex(text)
+}
+
+/// What the jailer takes for `--id`.
+fn is_machine_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn is_lower_hex(text: &str) -> bool {
@@ -185,6 +198,17 @@ mod tests {
             ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{I}.scope/container", "podman", None),
             ("/machine.slice/machine-libpod_pod_{O}.slice/libpod-{I}.scope", "podman", None),
             ("/libpod_parent/libpod-{I}", "podman", None),
+            ("/libpod_parent/{O}/libpod-{I}", "podman", None),
+            ("/kubepods/burstable/pod{U}/libpod-{I}", "podman", Some(UID)),
+            // containerd in its namespace of Kubernetes, and k3s without root.
+            ("/k8s.io/{I}", "containerd", None),
+            (
+                "/user.slice/user-1000.slice/user@1000.service/k3s-rootless.scope/kubepods/burstable/pod{U}/{I}",
+                "",
+                Some(UID),
+            ),
+            // Firecracker, with an id of a runtime's.
+            ("/firecracker/{I}", "firecracker", None),
         ];
         for (pattern, runtime, pod_uid) in table {
             let path = fill(pattern);
@@ -193,6 +217,14 @@ mod tests {
             assert_eq!(found.runtime, *runtime, "{path}");
             assert_eq!(found.pod_uid.as_deref(), *pod_uid, "{path}");
         }
+    }
+
+    #[test]
+    fn a_jailed_machine_is_called_by_its_own_name() {
+        let machine = container_of("/vms/firecracker/551e7604-e35c-42b3-b825-416853441234").unwrap();
+        assert_eq!((&*machine.id, machine.runtime), ("551e7604-e35c-42b3-b825-416853441234", "firecracker"));
+        assert_eq!(container_of("/firecracker"), None);
+        assert_eq!(container_of("/firecracker/no_such.name"), None);
     }
 
     #[test]
@@ -209,6 +241,11 @@ mod tests {
             // The monitor beside the container.
             "/machine.slice/libpod-conmon-{I}.scope",
             "/kubepods.slice/kubepods-pod{S}.slice/crio-conmon-{I}.scope",
+            "/libpod_parent/conmon",
+            "/libpod_parent/{I}/conmon",
+            "/my-parent/{I}/conmon",
+            // A pod of Podman's.
+            "/libpod_parent/{I}",
             // Not an id.
             "/docker/3f4a1c0e5b6d",
             "/system.slice/docker-3F4A1C0E.scope",

@@ -93,6 +93,21 @@ impl Apt {
         Ok(file.path())
     }
 
+    /// Downloads a package with all that it depends on and that is not installed on this machine.
+    ///
+    /// # Errors
+    /// When there is no such package, or it cannot be had beside what is installed.
+    pub fn download_with_dependencies(&self, package: &str) -> Result<Vec<PathBuf>> {
+        let archives = self.directory.join("cache/archives");
+        fs::remove_dir_all(&archives)?;
+        fs::create_dir_all(archives.join("partial"))?;
+        let options =
+            ["-qq", "-o", "Debug::NoLocking=true", "--no-install-recommends", "--download-only", "--reinstall"];
+        process::run(self.apt_get().args(options).args(["install", package]))?;
+        let files = fs::read_dir(&archives)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        Ok(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "deb")).collect())
+    }
+
     fn apt_get(&self) -> Command {
         let mut command = Command::new("apt-get");
         command

@@ -5,5 +5,5 @@ mod package;
 mod sources;
 
 pub use apt::Apt;
-pub use package::unpack;
+pub use package::{unpack, unpack_together};
 pub use sources::{Source, configured, parse_deb822, parse_one_line};

@@ -50,8 +50,9 @@ pub enum ContainerEvent {
     Other,
 }
 
-/// Attributes of an event that are no labels (`daemon/events.go` in Docker's engine).
-const NO_LABELS: [&str; 5] = ["image", "name", "oldName", "exitCode", "execID"];
+/// Attributes of an event that are no labels (`daemon/events.go` in Docker's engine, `ConvertToEntitiesEvent` in
+/// Podman's service).
+const NO_LABELS: [&str; 7] = ["image", "name", "oldName", "exitCode", "execID", "containerExitCode", "podId"];
 
 /// Reads a list of containers.
 ///

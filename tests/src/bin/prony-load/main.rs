@@ -6,6 +6,7 @@ mod sleepers;
 mod spin;
 mod storm;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ const USAGE: &str = "\
 usage:
   prony-load spin SECONDS                    burn one CPU
   prony-load life MILLISECONDS               burn that much CPU time and end
+  prony-load life MILLISECONDS CGROUP.PROCS  move into that cgroup, burn that much CPU time there and end
   prony-load storm RATE SECONDS MILLISECONDS NAME
                                              start RATE lives a second, under the command name NAME
   prony-load pingpong SECONDS                one byte back and forth between two processes on one CPU
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["spin", seconds] => number(seconds).map(|seconds| spin::run(Duration::from_secs_f64(seconds))),
         ["life", millis] => number(millis).map(|millis| life::run(Duration::from_secs_f64(millis / 1e3))),
+        ["life", millis, group] => {
+            number(millis).and_then(|millis| life::run_in(Path::new(group), Duration::from_secs_f64(millis / 1e3)))
+        }
         ["storm", rate, seconds, millis, name] => {
             number(rate).and_then(|rate| storm::run(rate, number(seconds)?, number(millis)?, name))
         }
