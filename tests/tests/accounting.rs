@@ -15,6 +15,11 @@ use prony_tests::{TestCgroup, needs_bpf, skip};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 
+/// How far a group's CPU time may be from `cpu.stat`'s. The scheduler bills a task that preempts from its wake-up on, and
+/// how much earlier that is than its switch depends on the machine: a storm of lives of a millisecond has been seen 0.7 %
+/// off, and what it took the CPU from as much time.
+const TOLERANCE: f64 = 0.01;
+
 /// The kernel side and its tracker, as the pipeline has them.
 struct Accounting {
     side: KernelSide,
@@ -121,8 +126,8 @@ fn mixed_load_closes(test: &str, attachment: Attachment, seconds: u64) -> Result
     println!("{}: {:.5} % of the CPUs' time is missing or there twice", attachment.label(), missing * 100.0);
     assert!(missing <= 0.001, "closure is off by {:.4} %", missing * 100.0);
     let stolen = stolen()? - stolen_before;
-    println!("{stolen:.2} s stolen");
-    groups.iter().try_for_each(|group| agrees(&windows, group, 0.005, stolen))
+    println!("{stolen:.2} s stolen; {:?}", accounting.side.memory.counts());
+    groups.iter().try_for_each(|group| agrees(&windows, group, TOLERANCE, stolen))
 }
 
 #[test]
@@ -132,7 +137,7 @@ fn mixed_load_closes_and_agrees_with_the_kernel() -> Result<()> {
 
 #[test]
 fn the_raw_tracepoint_counts_the_same() -> Result<()> {
-    mixed_load_closes("the_raw_tracepoint_counts_the_same", Attachment::RawTp, 6)
+    mixed_load_closes("the_raw_tracepoint_counts_the_same", Attachment::RawTp, 10)
 }
 
 /// In windows of 10 ms, a task that never yields is missing only where somebody else had the CPUs.
