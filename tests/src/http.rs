@@ -99,23 +99,25 @@ impl KeptAlive {
     ///
     /// # Errors
     /// As for [`Self::take_answer`].
-    pub fn ask(&mut self, path: &str) -> Result<()> {
+    pub fn ask(&mut self, path: &str) -> Result<Vec<u8>> {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
         self.take_answer()
     }
 
-    /// Takes an answer that says how long it is.
+    /// Takes an answer that says how long it is; its content.
     ///
     /// # Errors
     /// When none comes within 10 s, or it is none of status 200.
-    pub fn take_answer(&mut self) -> Result<()> {
+    pub fn take_answer(&mut self) -> Result<Vec<u8>> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             ensure!(self.0.read_line(&mut head).context("no answer")? > 0, "the connection is closed");
         }
         ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).context("no length")?;
-        self.0.read_exact(&mut vec![0; length.parse()?]).context("the answer is cut")
+        let mut body = vec![0; length.parse()?];
+        self.0.read_exact(&mut body).context("the answer is cut")?;
+        Ok(body)
     }
 
     /// Takes all that comes until the server closes the connection.

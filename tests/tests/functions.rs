@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use prony_proto::invocation::v1 as pb;
@@ -13,6 +13,8 @@ use prony_tests::{
     Agent, DockerEngine, KeptAlive, Samples, TestCgroup, assert_nothing_fell, needs_agent, needs_bpf, skip, wait_until,
 };
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 const SERVER: &str = env!("CARGO_BIN_EXE_prony-http");
@@ -164,24 +166,52 @@ impl Drop for Server {
     }
 }
 
+/// A request as its server saw it: what it was for, and from when to when by the wall clock.
+type Span = (String, Duration, Duration);
+
+fn span(id: String, answer: Vec<u8>) -> Result<Span> {
+    let answer = String::from_utf8(answer)?;
+    let (start, end) = answer.split_once(' ').context("no span")?;
+    Ok((id, Duration::from_nanos(start.parse()?), Duration::from_nanos(end.parse()?)))
+}
+
+fn wall_clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970")
+}
+
 /// Asks over four connections, 100 times a second in all, for short and long work in turn; how often in all.
-fn ask(server: SocketAddr, seconds: u32) -> Result<u32> {
-    let clients: Vec<_> = (0..4_u32)
-        .map(|client| {
-            thread::spawn(move || -> Result<u32> {
-                let mut connection = KeptAlive::connect(server)?;
-                let began = Instant::now() + Duration::from_millis(u64::from(10 * client));
-                for number in 0..seconds * 25 {
-                    thread::sleep(
-                        (began + Duration::from_millis(40) * number).saturating_duration_since(Instant::now()),
-                    );
-                    connection.ask(if (number + client) % 2 == 0 { "/short" } else { "/long" })?;
-                }
-                Ok(seconds * 25)
-            })
-        })
-        .collect();
-    clients.into_iter().map(|client| client.join().expect("a client has failed")).sum()
+fn ask(server: SocketAddr, seconds: u32, ended: &mpsc::UnboundedSender<Span>) -> Result<usize> {
+    let ask_from = |client: u32| -> Result<usize> {
+        let mut connection = KeptAlive::connect(server)?;
+        let began = Instant::now() + Duration::from_millis(u64::from(10 * client));
+        for number in 0..seconds * 25 {
+            // Not in step with the agent's windows, and overlapping in every way.
+            let jitter = Duration::from_micros(u64::from(number) * 18_541 % 30_000);
+            let due = began + Duration::from_millis(40) * number + jitter;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let kind = if (number + client) % 2 == 0 { "/short" } else { "/long" };
+            let answer = connection.ask(kind)?;
+            // Nobody listens where nobody reports.
+            let _ = ended.send(span(format!("{kind} {client} {number}"), answer)?);
+        }
+        Ok(seconds as usize * 25)
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|client| scope.spawn(move || ask_from(client))).collect();
+        clients.into_iter().map(|client| client.join().expect("a client has failed")).sum()
+    })
+}
+
+/// How much more energy the mean `/long` invocation used than the mean `/short` one.
+fn ratio_of_kinds(seen: &[pb::FinishedInvocation]) -> f64 {
+    let mean = |kind: &str| {
+        let of = seen.iter().filter(|it| it.id.starts_with(kind));
+        let energy = of.clone().flat_map(|it| &it.energy).map(|zone| zone.microjoules as f64).sum::<f64>();
+        energy / of.count() as f64
+    };
+    let (short, long) = (mean("/short"), mean("/long"));
+    println!("{short:.0} and {long:.0} uJ, a ratio of {:.3}", long / short);
+    long / short
 }
 
 #[test]
@@ -201,53 +231,55 @@ fn requests_on_sockets_have_the_energy_of_their_kind() -> Result<()> {
     });
     watched.context("the container's sockets are not watched")?;
     let mut invocations = watch(&agent)?;
-    let asked = ask(server.address, 8)?;
+    let asked = ask(server.address, 8, &mpsc::unbounded_channel().0)?;
     drop(server);
 
     let samples = settled(&agent, "serving")?;
-    let seen = told(&mut invocations, asked as usize);
-    let mean = |kind: &str| {
-        let of: Vec<f64> = seen
-            .iter()
-            .filter(|it| it.id.starts_with(kind))
-            .map(|it| it.energy.iter().map(|zone| zone.microjoules as f64).sum())
-            .collect();
-        of.iter().sum::<f64>() / of.len() as f64
-    };
-    let ratio = mean("/long") / mean("/short");
-    println!(
-        "{} of {asked} requests; {:.0} and {:.0} uJ, a ratio of {ratio:.2}",
-        seen.len(),
-        mean("/short"),
-        mean("/long")
-    );
-    ensure!(seen.len() == asked as usize, "{} of {asked} requests were told", seen.len());
+    let seen = told(&mut invocations, asked);
+    let ratio = ratio_of_kinds(&seen);
+    ensure!(seen.len() == asked, "{} of {asked} requests were told", seen.len());
     ensure!((ratio / 5.0 - 1.0).abs() <= 0.1, "long requests used {ratio} times as much as short ones");
     let phase = |phase| samples.sum("prony_function_phase_joules_total", &[("function", "serving"), ("phase", phase)]);
     ensure!(phase("invocation") > 10.0 * phase("keep_warm"), "hardly any of it is for waiting");
     assert_whole(&samples)
 }
 
-/// Reports with the client's own clock, which is ahead.
-fn report(agent: &Agent, spans: Vec<(String, Duration, Duration)>) -> Result<pb::ReportResponse> {
-    let ahead = Duration::from_millis(400);
-    let at = |since: Duration| prost_types::Timestamp::from(std::time::UNIX_EPOCH + since + ahead);
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    let place = |_: &str| {
+/// Reports every invocation of `reporting` as it ends, by a clock that is `ahead` of the node's; what the agent answers
+/// when all have ended.
+fn report(agent: &Agent, ended: mpsc::UnboundedReceiver<Span>, ahead: Duration) -> Result<pb::ReportResponse> {
+    let at = move |since: Duration| Some((UNIX_EPOCH + since + ahead).into());
+    let message = move |(id, start, end): Span| {
         let function = pb::FunctionName { name: "reporting".into(), namespace: String::new() };
-        Some(pb::invocation::Place::Function(function))
+        let place = Some(pb::invocation::Place::Function(function));
+        let invocation = pb::Invocation { place, id, start: at(start), end: at(end) };
+        pb::ReportRequest { invocations: vec![invocation], sent_at: at(wall_clock()) }
     };
-    let invocations = spans
-        .into_iter()
-        .map(|(id, start, end)| pb::Invocation { place: place(&id), id, start: Some(at(start)), end: Some(at(end)) })
-        .collect();
-    let message = pb::ReportRequest { invocations, sent_at: Some(at(now())) };
+    let messages = UnboundedReceiverStream::new(ended).map(message);
     let address = format!("http://{}", agent.grpc_address());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut client = InvocationsClient::connect(address).await?;
-        Ok(client.report(tokio_stream::iter([message])).await?.into_inner())
+        Ok(client.report(messages).await?.into_inner())
     })
+}
+
+/// What was told of requests that were reported meanwhile, and what the reporter was answered.
+fn serve_and_report(
+    agent: &Agent,
+    server: SocketAddr,
+    ahead: Duration,
+) -> Result<(Vec<pb::FinishedInvocation>, pb::ReportResponse)> {
+    let mut invocations = watch(agent)?;
+    let (ended, to_report) = mpsc::unbounded_channel();
+    let (asked, response) = thread::scope(|scope| -> Result<_> {
+        let asking = scope.spawn(move || ask(server, 8, &ended));
+        let response = report(agent, to_report, ahead)?;
+        Ok((asking.join().expect("a client has failed")?, response))
+    })?;
+    ensure!((response.accepted, response.refused) == (asked as u64, 0), "{response:?}");
+    let seen = told(&mut invocations, asked);
+    ensure!(seen.len() == asked, "{} of {asked} were told", seen.len());
+    Ok((seen, response))
 }
 
 #[test]
@@ -266,41 +298,15 @@ fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
         (agent.samples().ok()?.sum("prony_function_joules_total", &[("function", "reporting")]) > 0.0).then_some(())
     });
     named.context("the function is not named")?;
-    let mut invocations = watch(&agent)?;
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    let (mut connection, mut spans) = (KeptAlive::connect(server.address)?, Vec::new());
-    for number in 0..100 {
-        let kind = if number % 2 == 0 { "/short" } else { "/long" };
-        let start = now();
-        connection.ask(kind)?;
-        spans.push((format!("{kind} {number}"), start, now()));
-        thread::sleep(Duration::from_millis(20));
+    for (ahead, said) in [(Duration::ZERO, -0.0..=0.0), (Duration::from_millis(400), -0.4..=-0.38)] {
+        let (seen, response) = serve_and_report(&agent, server.address, ahead)?;
+        let ratio = ratio_of_kinds(&seen);
+        println!("the clock is said to be {:.1} ms behind", response.clock_offset_seconds * 1e3);
+        ensure!((ratio / 5.0 - 1.0).abs() <= 0.05, "long requests used {ratio} times as much as short ones");
+        ensure!(said.contains(&response.clock_offset_seconds), "{response:?}");
     }
-    let response = report(&agent, spans)?;
-    ensure!((response.accepted, response.refused) == (100, 0), "{response:?}");
-    ensure!(
-        (-0.4..-0.3).contains(&response.clock_offset_seconds),
-        "the clock is off {} s",
-        response.clock_offset_seconds
-    );
     drop(server);
-
     let samples = settled(&agent, "reporting")?;
-    let seen = told(&mut invocations, 100);
-    let mean = |kind: &str| {
-        let of: Vec<f64> =
-            seen.iter().filter(|it| it.id.starts_with(kind)).map(|it| it.cpu_nanoseconds as f64 / 1e6).collect();
-        of.iter().sum::<f64>() / of.len() as f64
-    };
-    println!(
-        "{} reported; {:.2} and {:.2} ms of CPU time, a ratio of {:.2}",
-        seen.len(),
-        mean("/short"),
-        mean("/long"),
-        mean("/long") / mean("/short")
-    );
-    ensure!(seen.len() == 100, "{} of 100 were told", seen.len());
-    ensure!((mean("/long") / mean("/short") / 5.0 - 1.0).abs() <= 0.1, "the kinds are not told apart");
     assert_whole(&samples)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A message that is sent at `s` by the reporter's clock and arrives at `a` by the node's has `a - s = offset + delay`, and
 //! delays are never negative: the least of several is the offset and the shortest delay (Cristian 1989, with one-way
-//! messages). The longest error is that delay, microseconds to milliseconds within a cluster.
+//! messages). The longest error is that delay, microseconds to milliseconds within a cluster. Clocks that are kept in step
+//! are nearer to each other than that: a few milliseconds behind are taken for delay, not for an offset.
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,9 @@ use std::collections::VecDeque;
 const MESSAGES: usize = 64;
 /// The largest offset that is put right, nanoseconds. Beyond it something else is wrong.
 const LARGEST: i64 = 1_000_000_000;
+/// The largest delay that a clock which is in step may seem to be behind by, nanoseconds. NTP keeps clocks
+/// to tens of microseconds on a fast LAN (RFC 5905, section 1), and to milliseconds across the Internet.
+const IN_STEP: i64 = 5_000_000;
 
 /// The offset of one reporter's clock.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +31,10 @@ impl ClockOffset {
 
     /// What has to be added to the reporter's times, in nanoseconds: -1 s to 1 s.
     pub fn nanoseconds(&self) -> i64 {
-        self.0.iter().min().map_or(0, |least| (*least).clamp(-LARGEST, LARGEST))
+        match self.0.iter().min() {
+            None | Some(0..=IN_STEP) => 0,
+            Some(least) => (*least).clamp(-LARGEST, LARGEST),
+        }
     }
 }
 
@@ -46,9 +53,16 @@ mod tests {
         assert_eq!(offset.nanoseconds(), -299_000_000);
         // Its clock is set right: after some messages that is what counts.
         for _ in 0..MESSAGES {
-            offset.message(2_000_000_000, 2_002_000_000);
+            offset.message(2_000_000_000, 2_012_000_000);
         }
-        assert_eq!(offset.nanoseconds(), 2_000_000);
+        assert_eq!(offset.nanoseconds(), 12_000_000);
+    }
+
+    #[test]
+    fn a_clock_in_step_only_seems_to_be_behind() {
+        let mut offset = ClockOffset::default();
+        offset.message(1_000_000_000, 1_003_000_000);
+        assert_eq!(offset.nanoseconds(), 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use rustix::time::{ClockId, clock_gettime};
@@ -28,8 +28,9 @@ impl Reading {
     }
 }
 
-/// Does what a request asks for and answers it; false where the connection is to be closed.
+/// Does what a request asks for and answers it with when it began and ended; false where the connection is to be closed.
 pub(crate) fn answer(connection: &mut TcpStream, request: &str) -> Result<bool> {
+    let began = unix_nanoseconds()?;
     let path = request.split(' ').nth(1).unwrap_or("/");
     let kind = path.split('/').nth(1).unwrap_or("");
     burn(Duration::from_millis(match kind {
@@ -37,10 +38,15 @@ pub(crate) fn answer(connection: &mut TcpStream, request: &str) -> Result<bool> 
         "long" => 10,
         _ => 0,
     }));
-    let body = if kind == "big" { vec![b'x'; 1 << 20] } else { path.as_bytes().to_vec() };
+    let span = || -> Result<_> { Ok(format!("{began} {}", unix_nanoseconds()?).into_bytes()) };
+    let body = if kind == "big" { vec![b'x'; 1 << 20] } else { span()? };
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     connection.write_all(&[head.as_bytes(), &body].concat())?;
     Ok(!request.contains("Connection: close"))
+}
+
+fn unix_nanoseconds() -> Result<u128> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())
 }
 
 /// Uses so much CPU time of this thread, however often it is interrupted.
