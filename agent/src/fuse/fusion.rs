@@ -6,13 +6,13 @@ use crate::activity::ActivityWindow;
 use crate::clock::Timestamp;
 use crate::config::StaticPower;
 use crate::notice::Notice;
-use crate::source::{Reading, SourceId, Zone};
+use crate::source::{IdlePower, Reading, SourceId, Zone};
 use crate::units::{Microjoules, Watts};
 
 use super::energy_window::EnergyWindow;
 use super::limits::Limits;
 use super::load::Loads;
-use super::zone::ZoneFusion;
+use super::zone::{SourceFacts, ZoneFusion};
 
 static OUT_OF_ORDER: Notice = Notice::new("activity_window_out_of_order");
 
@@ -24,6 +24,7 @@ static OUT_OF_ORDER: Notice = Notice::new("activity_window_out_of_order");
 pub struct Fusion {
     static_power: StaticPower,
     preference: Vec<SourceId>,
+    idle_powers: Vec<IdlePower>,
     limits: Limits,
     zones: Vec<ZoneFusion>,
     loads: Loads,
@@ -53,6 +54,7 @@ impl Fusion {
         Self {
             static_power: static_power.clone(),
             preference: Vec::new(),
+            idle_powers: Vec::new(),
             limits,
             zones: Vec::new(),
             loads: Loads::default(),
@@ -69,6 +71,13 @@ impl Fusion {
         self
     }
 
+    /// The static power of zones whose source knows it, which need not be learned then. What is configured goes first.
+    #[must_use]
+    pub fn knowing(mut self, idle_powers: Vec<IdlePower>) -> Self {
+        self.idle_powers = idle_powers;
+        self
+    }
+
     /// Takes a reading of any source.
     #[expect(clippy::needless_pass_by_value, reason = "readings go one way and end here")]
     pub fn reading(&mut self, reading: Reading) {
@@ -77,7 +86,9 @@ impl Fusion {
             self.zones.push(ZoneFusion::new(&reading, self.configured(&reading.zone)));
             self.zones.len() - 1
         });
-        self.zones[place].reading(&reading, preference, &self.limits, &mut self.out);
+        let idle_power = self.idle_powers.iter().find(|it| it.source == reading.source && it.zone == reading.zone);
+        let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power) };
+        self.zones[place].reading(&reading, facts, &self.limits, &mut self.out);
     }
 
     /// Takes a window of activity; they come in order.

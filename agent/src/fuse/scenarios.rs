@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::StaticPower;
-use crate::source::{Counter, CounterRange, Measure, Provenance, Reading, SourceId, Zone};
+use crate::source::{Counter, CounterRange, IdlePower, Measure, Provenance, Reading, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
 use super::fixtures::{node, package, reading, window};
@@ -166,6 +166,23 @@ fn the_next_source_takes_over_from_a_silent_one_without_a_gap_and_gives_way_agai
     assert_eq!(of_second.next().map(|window| window.activity.from.0 / MILLI), Some(20_000));
     assert_eq!(of_second.next_back().map(|window| window.activity.to.0 / MILLI), Some(39_000));
     assert_eq!(fusion.books().next().map(|books| books.source), Some(SourceId("first".into())));
+}
+
+#[test]
+fn a_source_that_knows_its_static_power_need_not_be_seen_idle() {
+    let source = SourceId("estimate".into());
+    let known = IdlePower { source, zone: package(0), power: Watts(5.0) };
+    let mut fusion = Fusion::new(&StaticPower::new(), Limits::default()).knowing(vec![known]);
+    for tick in 0..50 {
+        run(&mut fusion, tick * 100, (tick + 1) * 100, 100);
+        for source in ["estimate", "rapl"] {
+            fusion.reading(counted(source, package(u32::from(source == "rapl")), (tick + 1) * 100, tick * 3_000_000));
+        }
+    }
+    for window in drained(&mut fusion) {
+        let known = window.zone == package(0);
+        assert_eq!(window.static_energy == Microjoules(500_000), known, "5 W, of the one that knows it only");
+    }
 }
 
 #[test]

@@ -38,15 +38,24 @@ pub(super) struct ZoneFusion {
     /// Booked intervals whose windows of activity are not all there yet.
     intervals: VecDeque<Interval>,
     windows: WindowQueue,
-    /// Static power as configured; else each source learns its own.
+    /// Static power as configured; else each source knows or learns its own.
     static_power: Option<Watts>,
+}
+
+/// What is known of a source beside its readings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourceFacts {
+    /// Its place in the configuration, the lowest first.
+    pub(super) preference: usize,
+    /// The zone's static power, where the source knows it.
+    pub(super) idle_power: Option<Watts>,
 }
 
 #[derive(Debug)]
 struct ZoneSource {
     id: SourceId,
     provenance: Provenance,
-    preference: usize,
+    facts: SourceFacts,
     counter: CounterTrack,
     /// As a candidate: what it counted since the last booked reading.
     kept: Option<Interval>,
@@ -91,15 +100,15 @@ impl ZoneFusion {
         self.intervals.iter().map(|interval| interval.energy).sum::<Microjoules>() + self.windows.held()
     }
 
-    /// Takes a reading; `preference` is the source's place in the configuration, the lowest first.
+    /// Takes a reading of a source of which `facts` are known.
     pub(super) fn reading(
         &mut self,
         reading: &Reading,
-        preference: usize,
+        facts: SourceFacts,
         limits: &Limits,
         out: &mut Vec<EnergyWindow>,
     ) {
-        let source = self.place_of(reading, preference);
+        let source = self.place_of(reading, facts);
         let step = self.sources[source].counter.step(reading, limits.max_power);
         let interval = match step {
             Step::Ignored => return,
@@ -146,12 +155,12 @@ impl ZoneFusion {
         }
     }
 
-    fn place_of(&mut self, reading: &Reading, preference: usize) -> usize {
+    fn place_of(&mut self, reading: &Reading, facts: SourceFacts) -> usize {
         let place = self.sources.iter().position(|source| source.id == reading.source).unwrap_or_else(|| {
             self.sources.push(ZoneSource {
                 id: reading.source.clone(),
                 provenance: reading.provenance,
-                preference,
+                facts,
                 counter: CounterTrack::default(),
                 kept: None,
                 envelope: Envelope::default(),
@@ -164,7 +173,7 @@ impl ZoneFusion {
 
     /// The lower, the better.
     fn rank(&self, source: usize) -> (Provenance, usize, usize) {
-        (self.sources[source].provenance, self.sources[source].preference, source)
+        (self.sources[source].provenance, self.sources[source].facts.preference, source)
     }
 
     /// The booked source has given a reading.
@@ -249,13 +258,19 @@ impl ZoneFusion {
     }
 
     fn static_power(&self, source: usize) -> Watts {
-        self.static_power.unwrap_or_else(|| self.sources[source].envelope.power())
+        self.known_static_power(source).unwrap_or_else(|| self.sources[source].envelope.power())
+    }
+
+    fn known_static_power(&self, source: usize) -> Option<Watts> {
+        self.static_power.or(self.sources[source].facts.idle_power)
     }
 
     fn learn(&mut self, interval: &Interval, load: Option<Load>) {
+        if self.known_static_power(interval.source).is_some() {
+            return;
+        }
         let envelope = &mut self.sources[interval.source].envelope;
         match load {
-            _ if self.static_power.is_some() => {}
             Some(load) => envelope.observe(interval.energy, interval.to.since(interval.from), load),
             None => envelope.interrupt(),
         }

@@ -57,7 +57,9 @@ impl Engine {
             health: Health::new(roots, topology, activity.attachment()),
             activity,
             sockets: config.invocation.sockets.then(|| SocketSide::start(config.activity.btf.as_deref())).flatten(),
-            fusion: Fusion::new(&config.attribution.static_power, Limits::default()).prefer(sources.preference()),
+            fusion: Fusion::new(&config.attribution.static_power, Limits::default())
+                .prefer(sources.preference())
+                .knowing(sources.idle_powers()),
             sources,
             policy: config.attribution.policy,
             identity: Identity::open(roots, FunctionRules::new(config.identity.function_label.as_deref())),

@@ -14,7 +14,7 @@ use crate::notice::Notice;
 use crate::source::estimate::{Estimate, cpu_model};
 use crate::source::hwmon::Hwmon;
 use crate::source::rapl::Tried;
-use crate::source::{Reading, SampledSource, SourceEnd, SourceId, esp32, meter, rapl};
+use crate::source::{IdlePower, Reading, SampledSource, SourceEnd, SourceId, esp32, meter, rapl};
 use crate::units::Nanoseconds;
 
 use super::Deliver;
@@ -77,6 +77,11 @@ impl Sources {
     /// The order in which sources of one zone are preferred: the processor's own counters first.
     pub(super) fn preference(&self) -> Vec<SourceId> {
         self.rapl.iter().map(|rapl| rapl.id().clone()).collect()
+    }
+
+    /// What is known of zones' static power without learning it.
+    pub(super) fn idle_powers(&self) -> Vec<IdlePower> {
+        self.estimate.as_ref().map(Estimate::idle_powers).unwrap_or_default()
     }
 
     /// Reads what is read at the end of every window.

@@ -198,6 +198,17 @@ pub enum Measure {
     Power(Watts),
 }
 
+/// What a zone draws by a source that knows it, when nothing runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdlePower {
+    /// Who knows it.
+    pub source: SourceId,
+    /// Of which zone.
+    pub zone: Zone,
+    /// How much.
+    pub power: Watts,
+}
+
 /// One reading of one zone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {

@@ -13,7 +13,7 @@ use crate::activity::{ActivityWindow, Topology};
 use crate::clock::Timestamp;
 use crate::config::EstimateConfig;
 use crate::notice::Notice;
-use crate::source::{Counter, CounterRange, Measure, Provenance, Reading, SourceId, Zone, ZoneName};
+use crate::source::{Counter, CounterRange, IdlePower, Measure, Provenance, Reading, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
 
 use self::curve::{IDLE_SHARE, share_of_tdp};
@@ -83,6 +83,16 @@ impl Estimate {
     /// The zones that it estimates.
     pub fn zones(&self) -> Vec<Zone> {
         self.packages.iter().map(Package::zone).collect()
+    }
+
+    /// What each zone draws by the model when nothing runs.
+    pub fn idle_powers(&self) -> Vec<IdlePower> {
+        let idle = |package: &Package| IdlePower {
+            source: self.id.clone(),
+            zone: package.zone(),
+            power: Watts(package.tdp.0 * share_of_tdp(0.0, self.idle_share)),
+        };
+        self.packages.iter().map(idle).collect()
     }
 
     /// What the estimate rests on, for people: `package-0 12.0 W idle to 102.0 W at full load, ±30%, from ...`.
