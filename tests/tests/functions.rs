@@ -189,7 +189,7 @@ fn ask(server: SocketAddr, seconds: u32, ended: &mpsc::UnboundedSender<Span>) ->
             let jitter = Duration::from_micros(u64::from(number) * 18_541 % 30_000);
             let due = began + Duration::from_millis(40) * number + jitter;
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            let kind = if (number + client) % 2 == 0 { "/short" } else { "/long" };
+            let kind = if (number + client).is_multiple_of(2) { "/short" } else { "/long" };
             let answer = connection.ask(kind)?;
             // Nobody listens where nobody reports.
             let _ = ended.send(span(format!("{kind} {client} {number}"), answer)?);

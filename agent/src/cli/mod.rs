@@ -2,6 +2,7 @@
 
 pub mod check_config;
 pub mod doctor;
+pub mod import_config;
 mod logging;
 pub mod meter_sim;
 mod output;
@@ -44,6 +45,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Say whether a configuration is good, and what would be in effect
     CheckConfig(check_config::CheckConfigArgs),
+    /// Turn the ESP32 system's per-node configuration into Prony's
+    ImportConfig(import_config::ImportConfigArgs),
     /// Stand in for a power meter
     MeterSim(meter_sim::MeterSimArgs),
 }
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Top(args) => block_on(top::run(args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::ImportConfig(args) => import_config::run(&args),
         Command::MeterSim(args) => block_on(meter_sim::run(args)),
     };
     result.unwrap_or_else(|error| {

@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::config::{ActivityConfig, Config};
 use crate::export::grpc::GrpcServer;
 use crate::export::prometheus;
-use crate::host::HostRoots;
+use crate::host::{HostRoots, host_name};
 use crate::identity::{NodeFacts, metadata};
 use crate::invocation::{Ended, Finished, InvocationHandle};
 use crate::kernel::LoadOptions;
@@ -113,11 +113,7 @@ pub async fn run(
 fn node_name(config: &Config) -> String {
     // As the pods of many DaemonSets are told their node.
     let told = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
-    config
-        .node_name
-        .clone()
-        .or_else(told)
-        .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+    config.node_name.clone().or_else(told).unwrap_or_else(host_name)
 }
 
 fn start_windows(
