@@ -3,9 +3,13 @@
 
 use std::path::PathBuf;
 
-/// This machine's name, as the kernel has it.
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+/// The variable by which many `DaemonSet`s tell their pods the name of their node.
+const NODE_VARIABLE: &str = "NODE_NAME";
+
+/// This machine's name: what the variable `NODE_NAME` says, else the host name as the kernel has it.
+pub fn machine_name() -> String {
+    let told = std::env::var(NODE_VARIABLE).ok().filter(|name| !name.is_empty());
+    told.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
 /// The roots of the kernel's file systems.

@@ -53,7 +53,12 @@ impl DockerEngine {
 
     /// A container is there from now on, with a label that makes it one of this `OpenFaaS` function.
     pub fn add(&self, id: &str, function: &str) {
-        let container = json!({"Id": id, "Names": [format!("/{function}")], "Labels": {"faas_function": function}});
+        self.add_labelled(id, &json!({"faas_function": function}));
+    }
+
+    /// A container with these labels is there from now on.
+    pub fn add_labelled(&self, id: &str, labels: &Value) {
+        let container = json!({"Id": id, "Names": [format!("/{id}")], "Labels": labels});
         self.containers.lock().unwrap_or_else(PoisonError::into_inner).push(container);
     }
 }

@@ -11,5 +11,6 @@ pub mod debian;
 pub mod ebpf;
 pub mod lock;
 pub mod process;
+pub mod pypi;
 pub mod servers;
 pub mod workspace;

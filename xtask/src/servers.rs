@@ -30,6 +30,8 @@ pub struct Server {
 /// Every server and tool that a test uses.
 pub const SERVERS: &[Server] = &[
     Server { binary: "prometheus", package: "prometheus" },
+    Server { binary: "promtool", package: "prometheus" },
+    Server { binary: "kubectl", package: "kubernetes-client" },
     Server { binary: "runc", package: "runc" },
     Server { binary: "containerd", package: "containerd" },
     Server { binary: "ctr", package: "containerd" },
@@ -139,7 +141,7 @@ fn place(files: &[PathBuf], package: &str) -> Result<()> {
     files.iter().try_for_each(fs::remove_file)?;
     for server in SERVERS.iter().filter(|server| server.package == package) {
         let binary = server.find().with_context(|| format!("the package has no program {}", server.binary))?;
-        output(command_for(&binary).arg("--version"))
+        output(command_for(&binary).arg("--help"))
             .with_context(|| format!("{} does not run without its dependencies", binary.display()))?;
     }
     Ok(())

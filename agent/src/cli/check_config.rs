@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::config::{self, Config, ConfigErrors, Loaded, Problem};
+use crate::config::{self, Config, ConfigErrors, Loaded, Override, Problem};
+use crate::host::machine_name;
 
 use super::EXIT_USAGE;
 use super::output::{print, print_json};
@@ -16,6 +17,7 @@ Examples:
   prony check-config /etc/prony/prony.toml
   prony check-config --output json prony.toml | jq .errors
   prony check-config --example > prony.toml
+  prony check-config --node odroidxu4-1 prony.toml
 
 The environment (PRONY_...) is taken into account as 'prony run' does.
 Exit codes: 0 the configuration is good, 2 it is not.";
@@ -27,6 +29,9 @@ pub struct CheckConfigArgs {
     /// The file [default: /etc/prony/prony.toml if it is there]
     #[arg(env = config::CONFIG_VARIABLE)]
     file: Option<PathBuf>,
+    /// As on the node of this name, with what the folder `nodes` beside the file has for it [default: this machine]
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     output: Form,
@@ -59,7 +64,8 @@ pub fn run(args: &CheckConfigArgs) -> anyhow::Result<ExitCode> {
         print(&config::example())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let loaded = config::load(args.file.as_deref(), &config::variables(), &[]);
+    let node = args.node.clone().map(|value| Override { key: "node_name", flag: "--node", value });
+    let loaded = config::load(args.file.as_deref(), &machine_name(), &config::variables(), node.as_slice());
     let good = loaded.is_ok();
     match (args.output, loaded) {
         (Form::Json, Ok(Loaded { config, warnings, .. })) => {
@@ -68,12 +74,12 @@ pub fn run(args: &CheckConfigArgs) -> anyhow::Result<ExitCode> {
         (Form::Json, Err(ConfigErrors(errors))) => {
             print_json(&Answer { ok: false, errors, warnings: Vec::new(), config: None })?;
         }
-        (Form::Toml, Ok(Loaded { config, warnings, file })) => {
-            for warning in warnings {
+        (Form::Toml, Ok(loaded)) => {
+            for warning in &loaded.warnings {
                 eprintln!("warning: {warning}");
             }
-            let name = file.map_or("no file".into(), |file| file.display().to_string());
-            print(&format!("# {name}: ok; in effect:\n{}", toml::to_string(&config)?))?;
+            let names = loaded.file_names().unwrap_or_else(|| "no file".into());
+            print(&format!("# {names}: ok; in effect:\n{}", toml::to_string(&loaded.config)?))?;
         }
         (Form::Toml, Err(errors)) => {
             eprintln!("{errors}");

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, ConfigErrors, Loaded, Override};
+use crate::host::machine_name;
 use crate::pipeline;
 
 use super::logging::{self, LogFormat};
@@ -80,7 +81,7 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// Loads the configuration from file, environment and these flags.
     pub(super) fn load(&self) -> Result<Loaded, ConfigErrors> {
-        config::load(self.config.as_deref(), &config::variables(), &self.overrides())
+        config::load(self.config.as_deref(), &machine_name(), &config::variables(), &self.overrides())
     }
 
     fn overrides(&self) -> Vec<Override> {
@@ -102,11 +103,11 @@ impl ConfigArgs {
 
 /// Runs the agent until it is told to end.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let Loaded { config, warnings, file } = args.config.load()?;
+    let loaded = args.config.load()?;
     logging::start(args.log_format, args.verbose)?;
-    let origin =
-        file.map_or_else(|| format!("the defaults (no {})", config::DEFAULT_FILE), |file| file.display().to_string());
+    let origin = loaded.file_names().unwrap_or_else(|| format!("the defaults (no {})", config::DEFAULT_FILE));
     tracing::info!("configuration: {origin}");
+    let Loaded { config, warnings, .. } = loaded;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -1,4 +1,4 @@
-//! Puts the configuration together: defaults, then the file, then the environment, then flags.
+//! Puts the configuration together: defaults, then the file, then this node's own file, then the environment, then flags.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,11 @@ use super::{check, environment, rules};
 
 /// The file that is read where none is named, if it is there.
 pub const DEFAULT_FILE: &str = "/etc/prony/prony.toml";
+
+/// The key of the node's name.
+const NODE_NAME: &str = "node_name";
+/// The folder beside the file that holds what is special to single nodes.
+const NODE_FOLDER: &str = "nodes";
 
 /// A file larger than this is surely something else.
 const LARGEST_FILE: usize = 1 << 20;
@@ -35,23 +40,39 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Problem>,
-    /// The file that was read.
-    pub file: Option<PathBuf>,
+    /// The files that were read: the one for all nodes, and this node's.
+    pub files: Vec<PathBuf>,
 }
 
-/// Loads the configuration from `file` (where `None`: from [`DEFAULT_FILE`] if there is one), lays `variables` (see
-/// [`environment::variables`]) over it and `overrides` over both. Errors are all there are, each with its place and
-/// what to write instead.
+impl Loaded {
+    /// The files that were read, for people; nothing where there was none.
+    pub fn file_names(&self) -> Option<String> {
+        let names: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
+/// Loads the configuration from `file` (where `None`: from [`DEFAULT_FILE`] if there is one) and from what the folder
+/// `nodes` beside it has for this node, `nodes/NAME.toml`, where the name is `machine` unless a variable or an override
+/// says `node_name`; lays `variables` (see [`environment::variables`]) over it and `overrides` over all. Errors are all
+/// there are, each with its place and what to write instead.
 pub fn load(
     file: Option<&Path>,
+    machine: &str,
     variables: &[(String, String)],
     overrides: &[Override],
 ) -> Result<Loaded, ConfigErrors> {
     let default = Path::new(DEFAULT_FILE);
     let file = file.or_else(|| default.exists().then_some(default));
-    let text = file.map(read).transpose()?.unwrap_or_default();
-    let loaded = load_text(file.unwrap_or(default), &text, variables, overrides)?;
-    Ok(Loaded { file: file.map(Path::to_owned), ..loaded })
+    let by_flag = overrides.iter().find(|it| it.key == NODE_NAME).map(|it| it.value.as_str());
+    let by_variable = || variables.iter().find(|it| it.0 == "PRONY_NODE_NAME").map(|it| it.1.as_str());
+    let node = by_flag.or_else(by_variable).unwrap_or(machine);
+    let of_node = file.unwrap_or(default).with_file_name(NODE_FOLDER).join(format!("{node}.toml"));
+    // A name with a slash would lead elsewhere.
+    let of_node = Some(of_node).filter(|path| !node.contains('/') && path.exists());
+    let files: Vec<PathBuf> = file.map(Path::to_owned).into_iter().chain(of_node).collect();
+    let texts = files.iter().map(|file| Ok((file.as_path(), read(file)?))).collect::<Result<Vec<_>, ConfigErrors>>()?;
+    Ok(Loaded { files: files.clone(), ..load_texts(&texts, variables, overrides)? })
 }
 
 fn read(file: &Path) -> Result<String, ConfigErrors> {
@@ -66,18 +87,29 @@ fn read(file: &Path) -> Result<String, ConfigErrors> {
     String::from_utf8(bytes).map_err(|_| refuse("is no UTF-8 text".into(), "save it as UTF-8"))
 }
 
-/// As [`load`], from the text of a file.
+/// As [`load`], from the text of one file.
 pub fn load_text(
     file: &Path,
     text: &str,
     variables: &[(String, String)],
     overrides: &[Override],
 ) -> Result<Loaded, ConfigErrors> {
-    let file: Arc<Path> = file.into();
-    let (mut root, mut problems) = match tree::read(text, &file) {
-        Ok(root) => (root, Vec::new()),
-        Err(problems) => (Item::empty(), problems),
-    };
+    load_texts(&[(file, text.to_owned())], variables, overrides)
+}
+
+/// As [`load`], from the texts of files; what a later one says goes over what an earlier one does.
+fn load_texts(
+    files: &[(&Path, String)],
+    variables: &[(String, String)],
+    overrides: &[Override],
+) -> Result<Loaded, ConfigErrors> {
+    let (mut root, mut problems) = (Item::empty(), Vec::new());
+    for (file, text) in files {
+        match tree::read(text, &Arc::from(*file)) {
+            Ok(tree) => root.lay_over(tree),
+            Err(found) => problems.extend(found),
+        }
+    }
     let mut warnings = environment::overlay(&mut root, variables);
     for Override { key: path, flag, value } in overrides {
         if let Some(key) = key(path) {
@@ -90,14 +122,15 @@ pub fn load_text(
             problems.extend(rules::errors(&config, &root));
             warnings.extend(rules::warnings(&config, &root));
             if problems.is_empty() {
-                return Ok(Loaded { config, warnings, file: None });
+                return Ok(Loaded { config, warnings, files: Vec::new() });
             }
         }
-        Err(error) => problems.push(Problem::new(&Origin::File(file, None), error.message().to_owned(), "")),
+        Err(error) => problems.push(Problem::new(&Origin::Default, error.message().to_owned(), "")),
     }
-    problems.sort_by_key(|problem| match problem.origin {
-        Origin::File(_, line) => line.unwrap_or(0),
-        Origin::Environment(_) | Origin::Flag(_) | Origin::Default => usize::MAX,
+    let place = |path: &Path| files.iter().position(|(file, _)| *file == path);
+    problems.sort_by_key(|problem| match &problem.origin {
+        Origin::File(path, line) => (place(path), line.unwrap_or(0)),
+        Origin::Environment(_) | Origin::Flag(_) | Origin::Default => (Some(usize::MAX), 0),
     });
     Err(ConfigErrors(problems))
 }

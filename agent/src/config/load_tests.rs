@@ -16,7 +16,7 @@ fn variable(name: &str, value: &str) -> (String, String) {
 #[test]
 fn nothing_given_is_the_default() {
     let loaded = load_text(Path::new("prony.toml"), "", &[], &[]).unwrap();
-    assert_eq!(loaded, Loaded { config: Config::default(), warnings: Vec::new(), file: None });
+    assert_eq!(loaded, Loaded { config: Config::default(), warnings: Vec::new(), files: Vec::new() });
 }
 
 #[test]
@@ -197,12 +197,38 @@ fn the_same_meter_twice_is_refused() {
 fn a_file_that_cannot_be_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("prony.toml");
-    assert!(load(Some(&missing), &[], &[]).unwrap_err().to_string().contains("cannot be read"));
+    assert!(load(Some(&missing), "n", &[], &[]).unwrap_err().to_string().contains("cannot be read"));
     std::fs::write(&missing, [b'a', 0xff]).unwrap();
-    assert!(load(Some(&missing), &[], &[]).unwrap_err().to_string().contains("UTF-8"));
+    assert!(load(Some(&missing), "n", &[], &[]).unwrap_err().to_string().contains("UTF-8"));
     std::fs::write(&missing, "node_name = 'n'").unwrap();
-    let loaded = load(Some(&missing), &[], &[]).unwrap();
-    assert_eq!((loaded.file, loaded.config.node_name), (Some(missing), Some("n".into())));
+    let loaded = load(Some(&missing), "n", &[], &[]).unwrap();
+    assert_eq!((loaded.files, loaded.config.node_name), (vec![missing], Some("n".into())));
+}
+
+#[test]
+fn what_is_special_to_a_node_goes_over_what_is_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prony.toml");
+    let meter = "[[source.esp32]]\naddress = '192.0.2.10:30000'\nvolts = 5.0\nchannel = ";
+    std::fs::write(&file, format!("{meter}1\n[ledger]\nmax_processes = 7000\n[activity]\nwindow = '1s'\n")).unwrap();
+    let nodes = folder.path().join("nodes");
+    std::fs::create_dir(&nodes).unwrap();
+    std::fs::write(nodes.join("a.toml"), format!("{meter}2\n{meter}3\n[activity]\nmax_consumers = 2048\n")).unwrap();
+    std::fs::write(nodes.join("b.toml"), "[activity]\nwindow = 'x'").unwrap();
+
+    let a = load(Some(&file), "a", &[], &[]).unwrap();
+    assert_eq!(a.files, [file.clone(), nodes.join("a.toml")]);
+    let channels: Vec<u8> = a.config.source.esp32.iter().map(|meter| meter.channel).collect();
+    assert_eq!(channels, [2, 3], "lists are replaced");
+    assert_eq!((a.config.activity.window, a.config.activity.max_consumers), (Duration::from_secs(1), 2048));
+
+    let others = load(Some(&file), "c", &[], &[]).unwrap();
+    assert_eq!((others.files, others.config.source.esp32.len()), (vec![file.clone()], 1));
+    let error = load(Some(&file), "b", &[], &[]).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}:2: ", nodes.join("b.toml").display())), "{error}");
+    let named = load(Some(&file), "a", &[variable("PRONY_NODE_NAME", "c")], &[]).unwrap();
+    assert_eq!(named.config.source.esp32.len(), 1, "another name was given");
+    assert!(load(Some(&file), "../nodes/b", &[], &[]).is_ok(), "a name is no path");
 }
 
 #[test]

@@ -77,6 +77,24 @@ impl Item {
         item.content = Content::Leaf(value);
     }
 
+    /// Lays another tree over this one: its scalars and lists replace what is here, its tables are laid over tables.
+    pub(super) fn lay_over(&mut self, above: Self) {
+        match (&mut self.content, above.content) {
+            (Content::Table(items), Content::Table(above)) => {
+                for (name, item) in above {
+                    match items.get_mut(&name) {
+                        Some(below) => below.lay_over(item),
+                        None => drop(items.insert(name, item)),
+                    }
+                }
+            }
+            (content, above_content) => {
+                *content = above_content;
+                self.origin = above.origin;
+            }
+        }
+    }
+
     /// The same without paths and origins.
     pub(super) fn value(&self) -> Value {
         match &self.content {

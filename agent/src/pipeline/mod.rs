@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::config::{ActivityConfig, Config};
 use crate::export::grpc::GrpcServer;
 use crate::export::prometheus;
-use crate::host::{HostRoots, host_name};
+use crate::host::{HostRoots, machine_name};
 use crate::identity::{NodeFacts, metadata};
 use crate::invocation::{Ended, Finished, InvocationHandle};
 use crate::kernel::LoadOptions;
@@ -55,7 +55,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let roots = config.host.roots();
-    let node = Arc::new(NodeFacts::read(node_name(&config), &roots));
+    let node = Arc::new(NodeFacts::read(config.node_name.clone().unwrap_or_else(machine_name), &roots));
     let recorder = telemetry::install(&node.name)?;
     let topology = Arc::new(read_topology(&roots.sysfs).with_context(|| {
         format!("the CPUs cannot be told from {}: mount sysfs there, or set host.sysfs", roots.sysfs.display())
@@ -108,12 +108,6 @@ pub async fn run(
         ended.context("a listener has failed")??;
     }
     tokio::task::spawn_blocking(move || windows.join()).await?.map_err(|_| anyhow::anyhow!("the pipeline has failed"))
-}
-
-fn node_name(config: &Config) -> String {
-    // As the pods of many DaemonSets are told their node.
-    let told = || std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
-    config.node_name.clone().or_else(told).unwrap_or_else(host_name)
 }
 
 fn start_windows(

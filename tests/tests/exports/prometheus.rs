@@ -1,20 +1,15 @@
 //! A real Prometheus, its linter, and the formats that it asks for.
 
-use std::fs;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use prony_tests::{Running, assert_books, free_tcp_address, get, needs_server, skip, wait_until};
-use serde_json::Value;
+use prony_tests::{Prometheus, assert_books, get, needs_server, skip};
 
 use crate::bench::{Bench, needs_bench};
 
-/// Prometheus takes a few seconds to start, and a rate needs two scrapes.
-const PATIENCE: Duration = Duration::from_secs(40);
 /// The linter's only complaint: the unit in which books are exact is no base unit.
 const KNOWN_LINT: &str = "prony_books_error_microjoules use base unit \"joules\" instead of \"microjoules\"";
 
@@ -26,71 +21,9 @@ fn a_real_prometheus_scrapes_and_queries() {
     scrape().unwrap();
 }
 
-/// A server whose data lie in a folder that goes with it.
-struct Prometheus {
-    address: SocketAddr,
-    folder: tempfile::TempDir,
-    _process: Running,
-}
-
-impl Prometheus {
-    fn start(target: SocketAddr) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let config = folder.path().join("prometheus.yml");
-        let scrape = format!(
-            "scrape_configs:\n- job_name: prony\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  static_configs:\n  - \
-             targets: ['{target}']\n"
-        );
-        fs::write(&config, scrape)?;
-        let address = free_tcp_address()?;
-        let binary = xtask::servers::find("prometheus").map_err(anyhow::Error::msg)?;
-        let log = fs::File::create(folder.path().join("log"))?;
-        let mut command = Command::new(binary);
-        command
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(log);
-        Ok(Self { address, _process: Running::start(&mut command)?, folder })
-    }
-
-    fn ask(&self, path: &str) -> Option<Value> {
-        serde_json::from_slice(&get(self.address, path, &[]).ok()?.body).ok()
-    }
-
-    /// Asks until there is an answer that can be used.
-    fn until<T>(&self, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
-        let mut last = None;
-        let found = wait_until(PATIENCE, || {
-            last = self.ask(path);
-            wanted(last.as_ref()?)
-        });
-        let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        found.with_context(|| format!("no answer to {path}; the last one is {last:?}; the log:\n{}", log()))
-    }
-
-    /// The values that a query gives, by the labels of each; at least one.
-    fn query(&self, query: &str) -> Result<Vec<(Value, f64)>> {
-        let path = format!("/api/v1/query?query={}", encoded(query));
-        self.until(&path, |answer| {
-            let result = answer["data"]["result"].as_array().filter(|result| !result.is_empty())?;
-            let value = |line: &Value| Some((line["metric"].clone(), line["value"][1].as_str()?.parse().ok()?));
-            result.iter().map(value).collect()
-        })
-    }
-}
-
-/// For a URL's query.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
 fn scrape() -> Result<()> {
     let mut bench = Bench::start("prometheus", "20")?;
-    let prometheus = Prometheus::start(bench.agent.metrics_address())?;
+    let prometheus = Prometheus::start(bench.agent.metrics_address(), None)?;
     prometheus.until("/api/v1/targets", |answer| {
         let target = &answer["data"]["activeTargets"][0];
         assert!(target["lastError"].as_str().is_none_or(str::is_empty), "{target}");

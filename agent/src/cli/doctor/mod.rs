@@ -16,7 +16,7 @@ mod print;
 mod process;
 mod reach;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -89,8 +89,8 @@ pub struct Facts<'a> {
     pub machine: &'a MachineFacts,
     /// The configuration; the defaults where it has errors.
     pub config: &'a Config,
-    /// The file that the configuration is from; `None` for the defaults.
-    pub config_file: Option<&'a Path>,
+    /// The files that the configuration is from; `None` for the defaults.
+    pub config_files: Option<&'a str>,
     /// The configuration's errors.
     pub config_errors: Option<&'a ConfigErrors>,
     /// What came of trying; `None` where only files were looked at.
@@ -105,8 +105,8 @@ pub struct Facts<'a> {
 
 /// Judges the facts.
 pub fn examine(facts: &Facts<'_>) -> Report {
-    let Facts { machine, config, config_file, config_errors, attempts, ports, meters, names } = *facts;
-    let mut findings = vec![node_checks::configuration(config_file, config_errors)];
+    let Facts { machine, config, config_files, config_errors, attempts, ports, meters, names } = *facts;
+    let mut findings = vec![node_checks::configuration(config_files, config_errors)];
     findings.extend(node_checks::machine(machine));
     findings.extend(kernel_checks::check(machine, config.activity.btf.is_some()));
     findings.push(kernel_checks::programs(attempts.map(|attempts| &attempts.programs)));
@@ -123,8 +123,8 @@ pub fn examine(facts: &Facts<'_>) -> Report {
 
 /// Looks at this machine and prints what it found.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
-    let (config, file, errors) = match args.config.load() {
-        Ok(loaded) => (loaded.config, loaded.file, None),
+    let (config, files, errors) = match args.config.load() {
+        Ok(loaded) => (loaded.config.clone(), loaded.file_names(), None),
         Err(errors) => (Config::default(), None, Some(errors)),
     };
     let roots = Roots { host: config.host.roots(), run: args.run_dir.clone() };
@@ -132,7 +132,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let facts = Facts {
         machine: &MachineFacts::collect(&roots),
         config: &config,
-        config_file: file.as_deref(),
+        config_files: files.as_deref(),
         config_errors: errors.as_ref(),
         attempts: attempts.as_ref(),
         ports: &Ports::try_all(&config),

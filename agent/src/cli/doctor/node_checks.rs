@@ -1,7 +1,6 @@
 //! The machine itself, what tells its workloads apart, and what the agent serves.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use crate::config::{Config, ConfigErrors};
 use crate::identity::metadata::Source;
@@ -11,11 +10,11 @@ use super::finding::{Finding, Section, Status};
 use super::machine::{Cgroups, MachineFacts};
 use super::reach::{Port, Ports};
 
-pub(super) fn configuration(file: Option<&Path>, errors: Option<&ConfigErrors>) -> Finding {
+pub(super) fn configuration(files: Option<&str>, errors: Option<&ConfigErrors>) -> Finding {
     let finding = |status, meaning| Finding::new(Section::Machine, "configuration", status, meaning).required();
     match errors {
-        None => match file {
-            Some(file) => finding(Status::Ok, format!("{}: good", file.display())),
+        None => match files {
+            Some(files) => finding(Status::Ok, format!("{files}: good")),
             None => finding(Status::Ok, "no file: the defaults".into()),
         },
         Some(ConfigErrors(problems)) => {

@@ -81,7 +81,7 @@ fn examined(machine: &MachineFacts, config: &Config, attempts: Option<&Attempts>
     examine(&Facts {
         machine,
         config,
-        config_file: None,
+        config_files: None,
         config_errors: None,
         attempts,
         ports,

@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 
 use crate::config::{ConfigErrors, Origin, Problem};
-use crate::host::host_name;
+use crate::host::machine_name;
 use crate::units::Volts;
 
 use self::nodes::{Metered, MeteredNode, Remark};
@@ -73,7 +73,7 @@ pub fn run(args: &ImportConfigArgs) -> anyhow::Result<ExitCode> {
     let files = files(path, nodes, Volts(args.volts))?;
     match &args.into {
         Some(folder) => write(folder, &files)?,
-        None => print(&choose(&files, args.node.as_deref(), &host_name())?.1)?,
+        None => print(&choose(&files, args.node.as_deref(), &machine_name())?.1)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -121,16 +121,16 @@ fn address(node: &MeteredNode) -> anyhow::Result<SocketAddr> {
 fn choose<'a>(
     files: &'a [(String, String)],
     wanted: Option<&str>,
-    host_name: &str,
+    machine: &str,
 ) -> anyhow::Result<&'a (String, String)> {
     let of = |name: &str| files.iter().find(|(node, _)| node == name);
     let names = || files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     match (wanted, files) {
         (Some(name), _) => of(name).with_context(|| format!("there is no node {name}; there are: {}", names())),
         (None, [only]) => Ok(only),
-        (None, _) => of(host_name).with_context(|| {
+        (None, _) => of(machine).with_context(|| {
             format!(
-                "there are several nodes, and none is named like this machine ({host_name}): choose with --node, or \
+                "there are several nodes, and none is named like this machine ({machine}): choose with --node, or \
                  write a file for each with --into DIR; there are: {}",
                 names()
             )
@@ -187,7 +187,7 @@ mod tests {
         write(folder.path(), &imported(TWO_NODES)).unwrap();
         for (name, channel, port) in [("odroidxu4-1", 2, 30_000), ("odroidxu4-2", 3, 30_000)] {
             let path = folder.path().join(format!("{name}.toml"));
-            let loaded = config::load(Some(&path), &[], &[]).unwrap();
+            let loaded = config::load(Some(&path), "", &[], &[]).unwrap();
             assert_eq!(loaded.warnings, []);
             assert_eq!(loaded.config.node_name.as_deref(), Some(name));
             let [esp32] = &loaded.config.source.esp32[..] else { panic!("one meter") };

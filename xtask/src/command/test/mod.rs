@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use xtask::process::say;
-use xtask::{ebpf, servers};
+use xtask::{ebpf, pypi, servers};
 
 use super::agent::{self, Profile};
 use report::Report;
@@ -45,11 +45,11 @@ impl Options {
 /// Runs every step, whatever the others say, and closes with the count.
 pub(super) fn test(options: &Options) -> Result<ExitCode> {
     let mut report = Report::default();
-    if options.install
-        && let Err(error) = servers::install_missing()
-    {
-        // Not a failure of the project: the tests that need the server say so.
-        say(format_args!("not everything could be installed: {error:#}"));
+    if options.install {
+        for installed in [servers::install_missing(), pypi::install_missing()] {
+            // Not a failure of the project: the tests that need the server say so.
+            let _ = installed.inspect_err(|error| say(format_args!("not everything could be installed: {error:#}")));
+        }
     }
     check_sources(options, &mut report);
     run_tests(options, &mut report)?;
