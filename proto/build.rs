@@ -10,14 +10,19 @@ const MESSAGES: &[&str] = &["prony/energy/v1/energy.proto", "prony/meter/v1.prot
 /// .proto files whose servers are made from them.
 const SERVICES: &[&str] = &["prony/invocation/v1/invocations.proto"];
 
+/// Others' .proto files, which are no part of what the agent serves.
+const FOREIGN: &[&str] = &["runtime/v1/cri.proto"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let all = || MESSAGES.iter().chain(SERVICES);
-    for file in all() {
+    for file in all().chain(FOREIGN) {
         println!("cargo::rerun-if-changed={file}");
     }
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), protox::compile(all(), ["."])?.encode_to_vec())?;
     tonic_prost_build::configure().build_server(false).compile_fds(protox::compile(MESSAGES, ["."])?)?;
     tonic_prost_build::configure().build_server(true).compile_fds(protox::compile(SERVICES, ["."])?)?;
+    // The server is for those who test against it.
+    tonic_prost_build::configure().build_server(true).compile_fds(protox::compile(FOREIGN, ["."])?)?;
     Ok(())
 }

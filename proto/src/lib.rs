@@ -1,6 +1,6 @@
 //! Prony's wire formats. What a message means is said in its .proto file, and again in the documentation made from it.
 
-/// All .proto files of this crate, as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
+/// The .proto files of what Prony serves, as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Package `prony.energy`.
@@ -32,5 +32,14 @@ pub mod meter {
     #[expect(clippy::pedantic, reason = "generated")]
     pub mod v2 {
         tonic::include_proto!("prony.meter.v2");
+    }
+}
+
+/// Package `runtime`: Kubernetes' Container Runtime Interface.
+pub mod runtime {
+    /// Package `runtime.v1`.
+    #[expect(clippy::pedantic, clippy::allow_attributes, reason = "generated")]
+    pub mod v1 {
+        tonic::include_proto!("runtime.v1");
     }
 }

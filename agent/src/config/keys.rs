@@ -85,7 +85,7 @@ const VOLTS: Kind = Kind::Positive(60.0);
 const TOLERANCE: Kind = Kind::Number(0.0, 0.5);
 /// No machine draws more than 100 kW.
 const WATTS: Kind = Kind::Number(0.0, 100_000.0);
-const METADATA: &[&str] = &["auto", "kubelet", "api-server", "docker", "podman", "off"];
+const METADATA: &[&str] = &["auto", "kubelet", "api-server", "docker", "podman", "cri", "off"];
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 use Absent::{Default, Required, Unset};
@@ -159,7 +159,7 @@ pub(super) const KEYS: &[Key] = &[
         "A label of pods or containers whose value names the function; it goes before those of the FaaS platforms."),
     Key::new("identity.metadata", Kind::Choice(METADATA), Default("\"auto\""),
         "What tells the names and labels of pods and containers: `auto` takes, in a pod, the kubelet or, if it cannot be \
-         asked, the API server; else the engines whose sockets are there."),
+         asked, the API server; else the engines whose sockets are there. `cri` is never taken by itself."),
     Key::new("identity.kubelet_url", Kind::Text, Default("\"https://127.0.0.1:10250\""),
         "Where the kubelet of this node answers."),
     Key::new("identity.kubelet_insecure", Kind::Flag, Default("false"),
@@ -174,6 +174,9 @@ pub(super) const KEYS: &[Key] = &[
         "How often the kubelet is asked, and how soon after a failure the API server is."),
     Key::new("identity.docker_socket", Kind::Path, Default("\"/var/run/docker.sock\""), "Docker's socket."),
     Key::new("identity.podman_socket", Kind::Path, Default("\"/run/podman/podman.sock\""), "Podman's socket."),
+    Key::new("identity.cri_socket", Kind::Path, Unset("\"/run/containerd/containerd.sock\""),
+        "The socket of the node's container runtime, for `cri`: containerd's, CRI-O's, k3s' or cri-dockerd's, the first \
+         that is there, where not given. Whoever may open it may do anything on the node."),
 
     Key::new("attribution.policy", Kind::Choice(&["separate", "proportional", "equal"]), Default("\"separate\""),
         "Who is charged static energy: `separate` nobody, it has a line of its own; `proportional` everybody who ran, \

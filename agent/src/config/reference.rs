@@ -109,6 +109,7 @@ mod tests {
             identity: IdentityConfig {
                 function_label: Some("function".into()),
                 api_server_url: Some("https://192.0.2.1:6443".into()),
+                cri_socket: Some("/run/crio/crio.sock".into()),
                 ..IdentityConfig::default()
             },
             attribution: AttributionConfig {

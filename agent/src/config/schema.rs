@@ -244,6 +244,8 @@ pub struct IdentityConfig {
     pub docker_socket: PathBuf,
     /// Podman's socket.
     pub podman_socket: PathBuf,
+    /// The socket of the node's container runtime, for `cri`; the first usual one that is there, where not given.
+    pub cri_socket: Option<PathBuf>,
 }
 
 impl Default for IdentityConfig {
@@ -259,6 +261,7 @@ impl Default for IdentityConfig {
             every: Duration::from_secs(5),
             docker_socket: "/var/run/docker.sock".into(),
             podman_socket: "/run/podman/podman.sock".into(),
+            cri_socket: None,
         }
     }
 }
@@ -278,6 +281,8 @@ pub enum MetadataChoice {
     Docker,
     /// Podman's service.
     Podman,
+    /// The container runtime of a Kubernetes node.
+    Cri,
     /// Nothing.
     Off,
 }
@@ -291,6 +296,7 @@ impl MetadataChoice {
             Self::ApiServer => "api-server",
             Self::Docker => "docker",
             Self::Podman => "podman",
+            Self::Cri => "cri",
             Self::Off => "off",
         }
     }

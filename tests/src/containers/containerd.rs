@@ -40,11 +40,27 @@ impl Containerd {
     /// # Errors
     /// When there is no `containerd` (see [`crate::needs_server`]), or it does not answer.
     pub fn start(rootfs: Rootfs) -> Result<Self> {
+        Self::configured(rootfs, "disabled_plugins = ['io.containerd.grpc.v1.cri']")
+    }
+
+    /// Starts the daemon as [`Self::start`] does, with the plugin for Kubernetes: it answers to CRI on its socket.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn for_kubernetes(rootfs: Rootfs) -> Result<Self> {
+        Self::configured(rootfs, "")
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.place("socket")
+    }
+
+    fn configured(rootfs: Rootfs, plugins: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let place = |name: &str| directory.path().join(name);
         let config = format!(
-            "version = 2\nroot = '{}'\nstate = '{}'\ndisabled_plugins = ['io.containerd.grpc.v1.cri']\n\
-             [grpc]\naddress = '{}'\n",
+            "version = 2\nroot = '{}'\nstate = '{}'\n{plugins}\n[grpc]\naddress = '{}'\n",
             place("root").display(),
             place("state").display(),
             place("socket").display()

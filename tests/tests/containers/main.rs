@@ -1,6 +1,7 @@
 //! Real containers, by the runtimes that are used in earnest, and the agent beside them.
 
 mod churn;
+mod cri;
 mod podman;
 mod recognised;
 mod short_lived;

@@ -47,11 +47,10 @@ pub(super) struct ApiServer {
 
 impl ApiServer {
     /// Runs for as long as it is polled.
-    pub(super) async fn run(self, tell: Tell) {
-        let mut catalogue = Catalogue::default();
+    pub(super) async fn run(&self, catalogue: &mut Catalogue, tell: &Tell) {
         let mut pause = self.every;
         loop {
-            if let Err(problem) = self.follow(&mut catalogue, &mut pause, &tell).await {
+            if let Err(problem) = self.follow(catalogue, &mut pause, tell).await {
                 self.complain(&problem);
                 tell.up(Source::ApiServer, false);
             }

@@ -1,6 +1,6 @@
 //! The API server's protocol: pages of a list, events of a watch, versions that are gone, and all that fails.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::tests::{Answers, Heard, Node, answer, follow, pods};
@@ -231,4 +231,39 @@ async fn in_a_pod_the_api_server_is_asked_where_the_kubelet_forbids_it_and_else_
         assert_eq!(heard.wait_for(expected.len()).await, expected);
         assert_eq!(asked.load(Ordering::Relaxed) == 0, expected == ["by-kubelet"]);
     }
+}
+
+#[tokio::test]
+async fn a_kubelet_that_comes_later_is_preferred_and_told_gone_is_what_went_meanwhile() {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let node = Node::start(Arc::new(move |_| {
+        if up.load(Ordering::Relaxed) {
+            answer("200 OK", &pods(std::iter::once("by-kubelet".to_owned())))
+        } else {
+            answer("503 Service Unavailable", b"starting")
+        }
+    }))
+    .await;
+    let (server, config) =
+        api_server(|request| if is_watch(request) { watch(&[]) } else { list(&[pod("a", "one")], "") }).await;
+    let certificates = [&node, &server].map(|one| std::fs::read_to_string(&one.config.ca_file).unwrap());
+    std::fs::write(&node.config.ca_file, certificates.concat()).unwrap();
+    let config =
+        IdentityConfig { kubelet_url: node.config.kubelet_url.clone(), ca_file: node.config.ca_file.clone(), ..config };
+    let cluster = Cluster {
+        kubelet: super::kubelet(&config),
+        api_server: super::api_server(&config, "n1"),
+        look_again: Duration::from_millis(20),
+    };
+    let heard = Heard::default();
+    let news = Arc::clone(&heard.0);
+    let tell = Tell(Arc::new(move |more| news.lock().unwrap().extend(more)));
+    let running = tokio::spawn(async move { cluster.run(&mut Catalogue::default(), &tell).await });
+    assert_eq!(heard.wait_for(2).await, ["a", "c-a"]);
+    is_up.store(true, Ordering::Relaxed);
+    let names = heard.wait_for(5).await;
+    assert!(names[2..].contains(&"by-kubelet".to_owned()), "{names:?}");
+    assert_eq!(names[2..].iter().filter(|name| name.starts_with('-')).count(), 2, "{names:?}");
+    running.abort();
 }

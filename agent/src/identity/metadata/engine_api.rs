@@ -30,10 +30,10 @@ pub(super) struct EngineApi {
 
 impl EngineApi {
     /// Runs for as long as it is polled.
-    pub(super) async fn run(self, tell: Tell) {
-        let (mut catalogue, mut pause) = (Catalogue::default(), PAUSE);
+    pub(super) async fn run(&self, catalogue: &mut Catalogue, tell: &Tell) {
+        let mut pause = PAUSE;
         loop {
-            match self.follow(&mut catalogue, &tell).await {
+            match self.follow(catalogue, tell).await {
                 Ok(()) => pause = PAUSE,
                 Err(problem) => {
                     UNAVAILABLE.warn(format_args!(

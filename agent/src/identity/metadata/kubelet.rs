@@ -31,8 +31,8 @@ pub(super) struct Kubelet {
 
 impl Kubelet {
     /// Runs for as long as it is polled.
-    pub(super) async fn run(self, tell: Tell) {
-        let (mut catalogue, mut pause, mut was_up) = (Catalogue::default(), self.every, false);
+    pub(super) async fn run(&self, catalogue: &mut Catalogue, tell: &Tell) {
+        let (mut pause, mut was_up) = (self.every, false);
         loop {
             match self.ask().await {
                 Ok((pods, containers)) => {

@@ -1,8 +1,8 @@
 //! Where names and labels of pods and containers come from.
 //!
 //! The least privilege that works: the kubelet tells of its own node's pods only; the API server is asked where the kubelet
-//! cannot be, as it cannot be kept to one node; a container engine's socket is as good as
-//! root and is used only where there is no Kubernetes.
+//! cannot be, as it cannot be kept to one node; a container engine's socket is as good as root and is used only where there
+//! is no Kubernetes, and a Kubernetes node's runtime only where that is asked for.
 
 mod api_server;
 #[cfg(test)]
@@ -10,6 +10,9 @@ mod api_server_tests;
 mod catalogue;
 mod cluster;
 mod container_list;
+mod cri;
+#[cfg(test)]
+mod cri_tests;
 mod engine_api;
 mod http;
 mod kubelet;
@@ -22,7 +25,6 @@ pub use container_list::{ContainerEvent, read_container_event, read_container_li
 pub use pod_list::read_pod_list;
 
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -34,7 +36,9 @@ use crate::telemetry;
 
 use super::MetadataNews;
 use api_server::ApiServer;
+use catalogue::Catalogue;
 use cluster::Cluster;
+use cri::Cri;
 use engine_api::EngineApi;
 use kubelet::Kubelet;
 
@@ -49,6 +53,8 @@ pub enum Source {
     Docker,
     /// Podman's service.
     Podman,
+    /// The container runtime of a Kubernetes node.
+    Cri,
 }
 
 impl Source {
@@ -59,6 +65,7 @@ impl Source {
             Self::ApiServer => "api-server",
             Self::Docker => "docker",
             Self::Podman => "podman",
+            Self::Cri => "cri",
         }
     }
 }
@@ -93,6 +100,7 @@ pub fn chosen(config: &IdentityConfig) -> Vec<Source> {
         MetadataChoice::ApiServer => vec![Source::ApiServer],
         MetadataChoice::Docker => vec![Source::Docker],
         MetadataChoice::Podman => vec![Source::Podman],
+        MetadataChoice::Cri => vec![Source::Cri],
         MetadataChoice::Off => Vec::new(),
     }
 }
@@ -110,24 +118,51 @@ pub fn start(
     if sources.is_empty() {
         info!("nothing tells the names of containers and functions (identity.metadata is {})", config.metadata.label());
     }
-    let run = |source: Running| drop(runtime.spawn(stop.clone().run_until_cancelled_owned(source)));
+    let run = |source: Following| {
+        let tell = tell.clone();
+        let running = async move { source.run(&mut Catalogue::default(), &tell).await };
+        drop(runtime.spawn(stop.clone().run_until_cancelled_owned(running)));
+    };
     if let [Source::Kubelet, Source::ApiServer] = *sources {
-        run(Box::pin(Cluster { kubelet: kubelet(config), api_server: api_server(config, node) }.run(tell)));
+        let (kubelet, api_server) = (kubelet(config), api_server(config, node));
+        run(Following::Cluster(Cluster { kubelet, api_server, look_again: cluster::LOOK_AGAIN }));
         return;
     }
     for source in sources {
-        let tell = tell.clone();
-        let engine = |socket: &Path| EngineApi { source, socket: socket.to_owned() };
+        let engine = |socket: &Path| Following::Engine(EngineApi { source, socket: socket.to_owned() });
         run(match source {
-            Source::Kubelet => Box::pin(kubelet(config).run(tell)),
-            Source::ApiServer => Box::pin(api_server(config, node).run(tell)),
-            Source::Docker => Box::pin(engine(&config.docker_socket).run(tell)),
-            Source::Podman => Box::pin(engine(&config.podman_socket).run(tell)),
+            Source::Kubelet => Following::Kubelet(kubelet(config)),
+            Source::ApiServer => Following::ApiServer(api_server(config, node)),
+            Source::Docker => engine(&config.docker_socket),
+            Source::Podman => engine(&config.podman_socket),
+            Source::Cri => {
+                Following::Cri(Cri { socket: cri::socket(config.cri_socket.as_deref()), every: config.every })
+            }
         });
     }
 }
 
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Something that is followed until the agent ends.
+#[derive(Debug)]
+enum Following {
+    Cluster(Cluster),
+    Kubelet(Kubelet),
+    ApiServer(ApiServer),
+    Engine(EngineApi),
+    Cri(Cri),
+}
+
+impl Following {
+    async fn run(&self, catalogue: &mut Catalogue, tell: &Tell) {
+        match self {
+            Self::Cluster(cluster) => cluster.run(catalogue, tell).await,
+            Self::Kubelet(kubelet) => kubelet.run(catalogue, tell).await,
+            Self::ApiServer(api_server) => api_server.run(catalogue, tell).await,
+            Self::Engine(engine) => engine.run(catalogue, tell).await,
+            Self::Cri(cri) => cri.run(catalogue, tell).await,
+        }
+    }
+}
 
 fn kubelet(config: &IdentityConfig) -> Kubelet {
     Kubelet {
