@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +21,15 @@ const TOKEN: &str = "a-token-for-tests";
 pub struct Kubelet {
     directory: TempDir,
     address: SocketAddr,
-    pods: Arc<Mutex<Vec<Value>>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// What it answers.
+#[derive(Debug, Default)]
+struct State {
+    pods: Vec<Value>,
+    /// A status line that it answers instead.
+    refusal: Option<&'static str>,
 }
 
 impl Kubelet {
@@ -43,16 +51,34 @@ impl Kubelet {
                 vec![signed.cert.der().clone()],
                 PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into()),
             )?;
-        let (tls, pods) = (Arc::new(tls), Arc::new(Mutex::new(Vec::new())));
-        let shared = Arc::clone(&pods);
+        let (tls, state) = (Arc::new(tls), Arc::default());
+        let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (tls, pods) = (Arc::clone(&tls), Arc::clone(&shared));
+                let (tls, state) = (Arc::clone(&tls), Arc::clone(&shared));
                 // A client that goes away ends its connection only.
-                thread::spawn(move || drop(answer(stream, tls, &pods)));
+                thread::spawn(move || drop(answer(stream, tls, &state)));
             }
         });
-        Ok(Self { directory, address, pods })
+        Ok(Self { directory, address, state })
+    }
+
+    /// The agent's token is the right one from now on, as at first, or a wrong one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn give_token(&self, right: bool) -> Result<()> {
+        let token = if right { TOKEN } else { "a-wrong-token" };
+        Ok(fs::write(self.directory.path().join("token"), format!("{token}\n"))?)
+    }
+
+    /// Answers with this status line from now on, or again with the pods.
+    pub fn refuse(&self, with: Option<&'static str>) {
+        self.state().refusal = with;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The agent's configuration for it, asked this often.
@@ -77,11 +103,11 @@ impl Kubelet {
             "spec": {"containers": [{"name": "main"}]},
             "status": {"containerStatuses": [{"name": "main", "containerID": format!("containerd://{container}")}]},
         });
-        self.pods.lock().unwrap_or_else(PoisonError::into_inner).push(pod);
+        self.state().pods.push(pod);
     }
 }
 
-fn answer(stream: TcpStream, tls: Arc<ServerConfig>, pods: &Mutex<Vec<Value>>) -> Result<()> {
+fn answer(stream: TcpStream, tls: Arc<ServerConfig>, state: &Mutex<State>) -> Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut reader = BufReader::new(StreamOwned::new(ServerConnection::new(tls)?, stream));
     let (mut request, mut line) = (String::new(), String::new());
@@ -94,8 +120,13 @@ fn answer(stream: TcpStream, tls: Arc<ServerConfig>, pods: &Mutex<Vec<Value>>) -
     } else if !first.starts_with("GET /pods ") {
         ("404 Not Found", "404 page not found".to_owned())
     } else {
-        let items = pods.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ("200 OK", json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}).to_string())
+        let State { pods, refusal } = &*state.lock().unwrap_or_else(PoisonError::into_inner);
+        match refusal {
+            Some(refusal) => (*refusal, String::new()),
+            None => {
+                ("200 OK", json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}).to_string())
+            }
+        }
     };
     let mut stream = reader.into_inner();
     write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())?;

@@ -41,7 +41,7 @@ pub use guard::{needs_agent, needs_bpf, needs_root, needs_server, skip};
 pub use http::{KeptAlive, Response, get};
 pub use kubelet::Kubelet;
 pub use network::{free_tcp_address, free_udp_address};
-pub use prometheus::{Prometheus, encoded};
+pub use prometheus::{Prometheus, assert_lint, encoded};
 pub use running::Running;
 pub use samples::{Sample, Samples};
 pub use wait::wait_until;

@@ -1,12 +1,13 @@
 //! A real Prometheus.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::{Running, free_tcp_address, get, wait_until};
@@ -87,4 +88,26 @@ pub fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
+}
+
+/// The linter's only complaint: the unit in which books are exact is no base unit.
+const KNOWN_LINT: &str = "prony_books_error_microjoules use base unit \"joules\" instead of \"microjoules\"";
+
+/// Holds a page of metrics against Prometheus' own linter.
+///
+/// # Errors
+/// When it finds something, or is not installed.
+pub fn assert_lint(page: &str) -> Result<()> {
+    let mut command = xtask::servers::command("promtool").map_err(anyhow::Error::msg)?;
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("promtool comes with Prometheus")?;
+    child.stdin.take().context("a pipe")?.write_all(page.as_bytes())?;
+    let output = child.wait_with_output()?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    // 3 is a complaint about style; 1 would be an error.
+    ensure!([Some(0), Some(3)].contains(&output.status.code()), "{said}");
+    let new: Vec<_> = said.lines().filter(|line| !line.is_empty() && *line != KNOWN_LINT).collect();
+    ensure!(new.is_empty(), "{new:#?}");
+    Ok(())
 }

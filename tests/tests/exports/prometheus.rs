@@ -1,17 +1,11 @@
 //! A real Prometheus, its linter, and the formats that it asks for.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use prony_tests::{Prometheus, assert_books, get, needs_server, skip};
+use anyhow::Result;
+use prony_tests::{Prometheus, assert_books, assert_lint, get, needs_server, skip};
 
 use crate::bench::{Bench, needs_bench};
-
-/// The linter's only complaint: the unit in which books are exact is no base unit.
-const KNOWN_LINT: &str = "prony_books_error_microjoules use base unit \"joules\" instead of \"microjoules\"";
 
 #[test]
 fn a_real_prometheus_scrapes_and_queries() {
@@ -55,32 +49,15 @@ fn scrape() -> Result<()> {
 
 #[test]
 fn the_linter_finds_no_error() {
-    if let Some(reason) = needs_bench().or_else(|| needs_server("prometheus")) {
+    if let Some(reason) = needs_bench().or_else(|| needs_server("promtool")) {
         return skip("prometheus::the_linter_finds_no_error", &reason);
     }
     lint().unwrap();
 }
 
 fn lint() -> Result<()> {
-    let server = xtask::servers::find("prometheus").map_err(anyhow::Error::msg)?;
-    let promtool = server.with_file_name("promtool");
     let bench = Bench::start("lint", "1")?;
-    let (status, complaints) = check(&promtool, &bench.agent.metrics()?)?;
-    // 3 is a complaint about style; 1 would be an error.
-    assert!([Some(0), Some(3)].contains(&status), "{status:?}: {complaints}");
-    let new: Vec<_> = complaints.lines().filter(|line| !line.is_empty() && *line != KNOWN_LINT).collect();
-    assert!(new.is_empty(), "{new:#?}");
-    Ok(())
-}
-
-fn check(promtool: &Path, page: &str) -> Result<(Option<i32>, String)> {
-    let mut command = Command::new(promtool);
-    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().context("promtool comes with Prometheus")?;
-    child.stdin.take().context("a pipe")?.write_all(page.as_bytes())?;
-    let output = child.wait_with_output()?;
-    let said = [output.stdout, output.stderr].concat();
-    Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+    assert_lint(&bench.agent.metrics()?)
 }
 
 #[test]

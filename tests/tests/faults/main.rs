@@ -6,6 +6,7 @@ mod configuration;
 mod crowd;
 mod grpc;
 mod kernel;
+mod names;
 mod rapl;
 mod signals;
 mod storm;
