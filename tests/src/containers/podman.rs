@@ -79,13 +79,16 @@ impl Podman {
         Ok(socket)
     }
 
-    /// Starts a container, with options of `podman run`.
+    /// Starts a container, with options of `podman run`, and without a network unless they name one.
     ///
     /// # Errors
     /// When Podman cannot.
     pub fn run(&self, name: &str, options: &[&str], arguments: &[&str]) -> Result<PodmanContainer> {
         let mut command = self.command()?;
-        command.args(["run", "--detach", "--network", "none", "--name", name]).args(options);
+        command.args(["run", "--detach", "--name", name]).args(options);
+        if !options.iter().any(|option| option.starts_with("--network=")) {
+            command.arg("--network=none");
+        }
         command.arg("--rootfs").arg(self.rootfs.path()).arg(self.rootfs.program()).args(arguments);
         let id = bounded::output(&mut command)?;
         Ok(PodmanContainer { cgroup: format!("/libpod_parent/libpod-{id}"), id })
@@ -131,6 +134,15 @@ impl Podman {
         let id = bounded::output(command.args(["--infra-image", IMAGE, "--infra-command", &waiting]))?;
         self.cgroups.expect(&format!("/libpod_parent/{id}/conmon"))?;
         Ok(id)
+    }
+
+    /// What a container has written, to its standard output and its standard error.
+    ///
+    /// # Errors
+    /// When Podman cannot tell.
+    pub fn logs(&self, name: &str) -> Result<String> {
+        let output = self.command()?.args(["logs", name]).output()?;
+        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
     fn place(&self, name: &str) -> PathBuf {

@@ -1,13 +1,19 @@
 //! That the agent runs with the capabilities that the overlay gives it, and with no others.
 
 use std::fs;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use prony_tests::{Agent, needs_agent, needs_bpf, needs_server, skip, wait_until};
+use anyhow::{Context as _, Result, bail, ensure};
+use prony_tests::containers::{Podman, Rootfs};
+use prony_tests::{
+    Agent, Samples, TestCgroup, assert_books, free_tcp_address, get, needs_agent, needs_bpf, needs_root, needs_server,
+    skip, wait_until,
+};
+use serde_json::Value;
 
-use crate::objects::{container, kustomized, parse, read};
+use crate::objects::{container, deploy, kustomized, parse, read};
 
 #[test]
 fn the_agent_attaches_with_the_overlays_capabilities_alone() -> Result<()> {
@@ -45,6 +51,77 @@ fn the_agent_attaches_with_the_overlays_capabilities_alone() -> Result<()> {
     ensure!(effective.count_ones() as usize == added.len(), "{effective:x} is not {added:?}");
     assert!(agent.stop()?.status.success());
     Ok(())
+}
+
+/// `podman run` as the `DaemonSet` has it, but for the node's network, and with the configuration in `config`.
+fn options(container: &Value, config: &Path) -> Result<Vec<String>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let context = &container["securityContext"];
+    assert_eq!(context["readOnlyRootFilesystem"], true);
+    let mut options: Vec<String> =
+        ["--network=host", "--pid=host", "--read-only", "--read-only-tmpfs=false"].map(str::to_owned).into();
+    options.extend(["--security-opt=no-new-privileges", "--user=0", "--env=NODE_NAME=node-1"].map(str::to_owned));
+    options.push("--cap-drop=ALL".into());
+    // Podman's own profile lets nobody load programs without CAP_SYS_ADMIN.
+    options.push(format!("--security-opt=seccomp={}", deploy("kubernetes/seccomp/prony.json").display()));
+    let added = context["capabilities"]["add"].as_array().context("no capabilities")?;
+    options.extend(added.iter().filter_map(text).map(|name| format!("--cap-add={name}")));
+    for mount in container["volumeMounts"].as_array().context("no mounts")? {
+        let (name, path) = (text(&mount["name"]).context("no name")?, text(&mount["mountPath"]).context("no path")?);
+        match name.as_str() {
+            "sys" => options.push(format!("--volume=/sys:{path}:ro,rslave")),
+            "config" => options.push(format!("--volume={}:{path}:ro", config.display())),
+            // Nested in the one before.
+            "nodes" => assert_eq!(path, "/etc/prony/nodes"),
+            other => bail!("what is {other} for?"),
+        }
+    }
+    Ok(options)
+}
+
+/// In a real container with what the overlay asks for, beside the node's own processes.
+#[test]
+fn the_agent_counts_the_node_from_within_its_container() -> Result<()> {
+    const NAME: &str = "privileges::the_agent_counts_the_node_from_within_its_container";
+    let programs = || ["kubectl", "podman", "conmon", "runc"].iter().find_map(|program| needs_server(program));
+    if let Some(reason) = programs().or_else(needs_root).or_else(needs_bpf).or_else(needs_agent) {
+        skip(NAME, &reason);
+        return Ok(());
+    }
+    let objects = parse(&kustomized("overlays/capabilities")?)?;
+    let container = container(&objects)?;
+    let config = tempfile::tempdir()?;
+    let listen = free_tcp_address()?;
+    fs::create_dir(config.path().join("nodes"))?;
+    fs::write(
+        config.path().join("prony.toml"),
+        format!("[prometheus]\nlisten = '{listen}'\n[grpc]\nenabled = false\n"),
+    )?;
+    fs::write(config.path().join("nodes/node-1.toml"), "[source.estimate]\nenabled = true\ntdp = 65.0\n")?;
+
+    let agent = std::env::var_os("PRONY_BIN").context("PRONY_BIN")?;
+    let podman = Podman::new(Rootfs::with(Path::new(&agent))?)?;
+    let options = options(container, config.path())?;
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let arguments: Vec<&str> =
+        container["args"].as_array().context("no arguments")?.iter().filter_map(Value::as_str).collect();
+    podman.run("agent", &options, &arguments)?;
+
+    let group = TestCgroup::new("beside")?;
+    let name = group.name();
+    let mut load =
+        group.command(env!("CARGO_BIN_EXE_prony-load")).args(["spin", "10"]).stdout(Stdio::null()).spawn()?;
+    let counted = wait_until(Duration::from_secs(30), || {
+        let samples = Samples::parse(get(listen, "/metrics", &[]).ok()?.text().ok()?).ok()?;
+        let ours = [("node_name", "node-1"), ("cgroup", name.as_str())];
+        (samples.sum("prony_cgroup_joules_total", &ours) > 0.0).then_some(samples)
+    });
+    load.kill()?;
+    load.wait()?;
+    let samples = counted
+        .with_context(|| format!("the node's cgroup is not seen; {}", podman.logs("agent").unwrap_or_default()))?;
+    assert_eq!(samples.matching("prony_kernel_attachment_info", &[("attachment", "tp_btf")]).count(), 1);
+    assert_books(&samples)
 }
 
 /// Whoever reads the overlay is told what each capability is for, as the README and the systemd unit do.

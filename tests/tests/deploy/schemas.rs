@@ -24,6 +24,8 @@ fn every_object_is_valid_in_every_version() -> Result<()> {
     }
     let all: &[&str] = &[
         "security=capabilities",
+        "seccompProfile.type=Localhost",
+        "seccompProfile.localhostProfile=prony.json",
         "extraCapabilities={NET_ADMIN}",
         "apiServer=true",
         "nodes.odroidxu4-1=node_name = 'a'",
