@@ -8,3 +8,4 @@ mod objects;
 mod privileges;
 mod rules;
 mod schemas;
+mod systemd;
