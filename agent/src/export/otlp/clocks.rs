@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
-use prost::Message as _;
 use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
 
 use crate::export::reporter_clock::arrived;
 use crate::invocation::ClockOffset;
@@ -15,9 +15,9 @@ const MOST: usize = 4_096;
 /// How far ahead a clock may be, nanoseconds; what is beyond that is no clock but a wrong span.
 const AHEAD: i64 = 1_000_000_000;
 
-/// The clocks of all senders.
+/// The clocks of all senders, by address and by what they say of themselves, as a digest.
 #[derive(Debug, Default)]
-pub(super) struct Clocks(FxHashMap<(Option<IpAddr>, Vec<u8>), ClockOffset>);
+pub(super) struct Clocks(FxHashMap<(Option<IpAddr>, [u8; 32]), ClockOffset>);
 
 impl Clocks {
     /// What has to be added to the times of these spans, nanoseconds. They came from `sender` and have arrived `now`.
@@ -25,15 +25,10 @@ impl Clocks {
         let ends = spans.scope_spans.iter().flat_map(|scope| &scope.spans).map(|span| span.end_time_unix_nano);
         let ends = ends.filter_map(|end| i64::try_from(end).ok());
         let latest = ends.filter(|end| end.saturating_sub(now) <= AHEAD).max().unwrap_or(now);
-        let resource = spans.resource.as_ref().map(|resource| resource.encode_to_vec()).unwrap_or_default();
+        let resource = spans.resource.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default();
         if self.0.len() >= MOST {
             self.0.clear();
         }
-        arrived(self.0.entry((sender, digest(&resource))).or_default(), latest.max(now), now)
+        arrived(self.0.entry((sender, Sha256::digest(&resource).into())).or_default(), latest.max(now), now)
     }
-}
-
-fn digest(bytes: &[u8]) -> Vec<u8> {
-    use sha2::{Digest as _, Sha256};
-    Sha256::digest(bytes).to_vec()
 }

@@ -140,7 +140,9 @@ impl TraceService for TraceReceiver {
         let answers = if observed.is_empty() { Ok(Vec::new()) } else { self.invocations.report(observed).await };
         let Ok(answers) = answers else {
             let mut known = self.known();
-            reported.iter().for_each(|it| known.recent.forget(it.span));
+            for it in &reported {
+                known.recent.forget(it.span);
+            }
             return Err(Status::unavailable("the agent is stopping: send it again"));
         };
         let mut refused = Vec::new();

@@ -1,5 +1,6 @@
 //! Which spans of a request are invocations.
 
+use std::fmt;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -29,6 +30,12 @@ impl SpanId {
     fn new(trace: &[u8], span: &[u8]) -> Option<Self> {
         let id = Self { trace: trace.try_into().ok()?, span: span.try_into().ok()? };
         (id.trace != [0; 16] && id.span != [0; 8]).then_some(id)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:032x}-{:016x}", u128::from_be_bytes(self.trace), u64::from_be_bytes(self.span))
     }
 }
 
@@ -132,7 +139,7 @@ fn told(span: &Span, own_id: Option<&str>, place: Place) -> Result<Told, Refusal
     if span.start_time_unix_nano == 0 || span.end_time_unix_nano == 0 {
         return Err(Refusal::OpenEnded);
     }
-    let name = own_id.map_or_else(|| format!("{}-{}", hex(&span.trace_id), hex(&span.span_id)), str::to_owned);
+    let name = own_id.map_or_else(|| id.to_string(), str::to_owned);
     Ok(Told {
         span: id,
         parent: SpanId::new(&span.trace_id, &span.parent_span_id),
@@ -164,8 +171,4 @@ fn longest_name(place: &Place) -> usize {
 
 fn nanoseconds(unix: u64) -> i64 {
     i64::try_from(unix).unwrap_or(i64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -72,7 +72,7 @@ fn setup(answers: Vec<Status>, config: OtlpConfig) -> Setup {
         Ok(())
     });
     let stop = CancellationToken::new();
-    let forwarder = Forwarder::start(&config, Duration::from_secs(60), &handle, &stop).expect("a good configuration");
+    let forwarder = Forwarder::start(&config, Duration::from_mins(1), &handle, &stop).expect("a good configuration");
     let receiver = TraceReceiver::new(handle, forwarder);
     Setup { receiver, observed, finished, collected, _stop: stop.drop_guard() }
 }
@@ -125,7 +125,7 @@ async fn what_is_no_invocation_waits_for_nothing_and_what_comes_twice_goes_on_on
     let mut setup = setup(Vec::new(), OtlpConfig::default());
     let (at, client) = (now(), Span { kind: 3, ..span(2, 1, now(), &[]) });
     setup.send(vec![client.clone()]).await;
-    assert_eq!(setup.next().await.1, [client.clone()]);
+    assert_eq!(setup.next().await.1, std::slice::from_ref(&client));
     setup.send(vec![span(1, 0, at, &[])]).await;
     setup.send(vec![span(1, 0, at, &[]), client.clone()]).await;
     assert_eq!(setup.next().await.1, [client], "the first waits for its energy");

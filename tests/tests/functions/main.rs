@@ -1,5 +1,7 @@
 //! Functions and their invocations, on the real kernel with an engine that names the containers.
 
+mod traces;
+
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
@@ -250,6 +252,15 @@ fn report(agent: &Agent, spans: Vec<(String, Duration, Duration)>) -> Result<pb:
     })
 }
 
+/// Lets a function work until the agent knows whose it is.
+fn wait_until_named(agent: &Agent, server: &Server, function: &str) -> Result<()> {
+    let named = wait_until(SETTLED_WITHIN, || {
+        KeptAlive::connect(server.address).and_then(|mut it| it.ask("/short")).ok()?;
+        (agent.samples().ok()?.sum("prony_function_joules_total", &[("function", function)]) > 0.0).then_some(())
+    });
+    named.context("the function is not named")
+}
+
 #[test]
 fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
     if let Some(reason) = needs_bpf().or_else(needs_agent) {
@@ -261,11 +272,7 @@ fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
     let container = TestCgroup::container(&id(3))?;
     let server = Server::start(&container)?;
     let agent = start(&engine, "[invocation]\nresolution = '5ms'\n")?;
-    let named = wait_until(SETTLED_WITHIN, || {
-        KeptAlive::connect(server.address).and_then(|mut it| it.ask("/short")).ok()?;
-        (agent.samples().ok()?.sum("prony_function_joules_total", &[("function", "reporting")]) > 0.0).then_some(())
-    });
-    named.context("the function is not named")?;
+    wait_until_named(&agent, &server, "reporting")?;
     let mut invocations = watch(&agent)?;
     let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let (mut connection, mut spans) = (KeptAlive::connect(server.address)?, Vec::new());
