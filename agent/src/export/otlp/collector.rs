@@ -12,6 +12,9 @@ use tonic::{Code, Request, Status};
 
 use crate::config::OtlpConfig;
 
+/// The type of the detail of a status that says when to try again.
+const RETRY_INFO: &[u8] = b"google.rpc.RetryInfo";
+
 /// A way to the collector; it connects when there is something to send.
 #[derive(Clone, Debug)]
 pub(super) struct Collector {
@@ -54,8 +57,8 @@ impl Collector {
     }
 
     /// Sends a request.
-    pub(super) async fn send(&self, request: &ExportTraceServiceRequest) -> Outcome {
-        let mut message = Request::new(request.clone());
+    pub(super) async fn send(&self, request: ExportTraceServiceRequest) -> Outcome {
+        let mut message = Request::new(request);
         *message.metadata_mut() = self.headers.clone();
         match self.client.clone().export(message).await {
             Ok(response) => {
@@ -69,8 +72,12 @@ impl Collector {
     }
 }
 
-/// Which answers OTLP says to try again after. `Unknown` is also what the transport gives when a connection ends.
+/// Which answers OTLP says to try again after. `Unknown` is also what the transport gives when a connection ends. A collector
+/// whose resources are exhausted says by a `RetryInfo` whether that will pass; the request may also be too large.
 fn may_pass(status: &Status) -> bool {
+    if status.code() == Code::ResourceExhausted {
+        return status.details().windows(RETRY_INFO.len()).any(|window| window == RETRY_INFO);
+    }
     matches!(
         status.code(),
         Code::Cancelled
@@ -127,5 +134,7 @@ mod tests {
             assert_eq!(may_pass(&Status::new(code, "")), again, "{code:?}");
         }
         assert!(!may_pass(&Status::unauthenticated("")) && !may_pass(&Status::resource_exhausted("")));
+        let details = b"\x1a\x2b\x0a\x28type.googleapis.com/google.rpc.RetryInfo".as_slice().into();
+        assert!(may_pass(&Status::with_details(Code::ResourceExhausted, "", details)));
     }
 }

@@ -72,7 +72,7 @@ impl Forwarder {
     }
 
     /// Takes in a request whose spans at these positions wait for their energy.
-    pub(super) fn hold(&self, request: ExportTraceServiceRequest, awaited: Vec<(Awaited, Position)>) -> Number {
+    pub(super) fn hold(&self, request: &ExportTraceServiceRequest, awaited: Vec<(Awaited, Position)>) -> Number {
         let (number, dropped) = self.waiting().hold(request, awaited, Instant::now() + self.0.patience);
         self.changed(dropped);
         number
@@ -125,7 +125,7 @@ impl Forwarder {
         let mut waiting = self.waiting();
         let unknown: Vec<&Finished> = some.iter().filter(|it| !waiting.finished(it) && it.by != By::Report).collect();
         let dropped = if self.0.spans_for_seen && !unknown.is_empty() {
-            waiting.add(Ready::new(spans_of(&unknown, anchor)))
+            waiting.add(Ready::new(&spans_of(&unknown, anchor)))
         } else {
             0
         };
@@ -169,7 +169,7 @@ impl Forwarder {
     /// Whether it has gone, or never will; else it is put back.
     async fn try_to_send(&self, collector: &Collector, ready: Ready) -> bool {
         let spans = ready.spans();
-        match collector.send(&ready.request).await {
+        match collector.send(ready.request()).await {
             Outcome::Taken { refused, why } => {
                 let refused = refused.min(spans);
                 metrics::counter!(telemetry::SPANS_SENT.name).increment((spans - refused) as u64);

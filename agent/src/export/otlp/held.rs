@@ -1,4 +1,5 @@
-//! What waits: requests for the energy of their spans, then for their turn to be sent.
+//! What waits: requests for the energy of their spans, then for their turn to be sent. They wait as bytes, which are a small
+//! part of what the same request takes as spans.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -49,30 +50,37 @@ pub(super) struct Waiting {
 
 #[derive(Debug)]
 struct Held {
-    request: ExportTraceServiceRequest,
-    bytes: usize,
+    ready: Ready,
     until: Instant,
     awaited: Vec<Awaited>,
     open: usize,
+    /// What has become known.
+    finished: Vec<(Position, Finished)>,
 }
 
 /// A request that can be sent.
 #[derive(Debug)]
 pub(super) struct Ready {
-    pub(super) request: ExportTraceServiceRequest,
-    bytes: usize,
+    encoded: Vec<u8>,
+    spans: usize,
 }
 
 impl Ready {
     /// A request that waits for nothing.
-    pub(super) fn new(request: ExportTraceServiceRequest) -> Self {
-        let bytes = request.encoded_len();
-        Self { request, bytes }
+    pub(super) fn new(request: &ExportTraceServiceRequest) -> Self {
+        let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+        Self { encoded: request.encode_to_vec(), spans: scopes.map(|scope| scope.spans.len()).sum() }
+    }
+
+    /// The request.
+    pub(super) fn request(&self) -> ExportTraceServiceRequest {
+        // It was encoded here.
+        ExportTraceServiceRequest::decode(&*self.encoded).unwrap_or_default()
     }
 
     /// How many spans it has.
     pub(super) fn spans(&self) -> usize {
-        self.request.resource_spans.iter().flat_map(|resource| &resource.scope_spans).map(|it| it.spans.len()).sum()
+        self.spans
     }
 }
 
@@ -92,7 +100,7 @@ impl Waiting {
     /// Takes in a request, which waits for the energy of `awaited` until then at most. How many spans had to give way.
     pub(super) fn hold(
         &mut self,
-        request: ExportTraceServiceRequest,
+        request: &ExportTraceServiceRequest,
         awaited: Vec<(Awaited, Position)>,
         until: Instant,
     ) -> (Number, usize) {
@@ -101,20 +109,20 @@ impl Waiting {
         if awaited.is_empty() {
             return (number, self.add(Ready::new(request)));
         }
-        let bytes = request.encoded_len();
-        self.bytes += bytes;
+        let ready = Ready::new(request);
+        self.bytes += ready.encoded.len();
         let open = awaited.len();
         for (key, position) in &awaited {
             self.awaited.entry(key.clone()).or_default().push((number, *position));
         }
         let awaited = awaited.into_iter().map(|(key, _)| key).collect();
-        self.held.insert(number, Held { request, bytes, until, awaited, open });
+        self.held.insert(number, Held { ready, until, awaited, open, finished: Vec::new() });
         (number, self.make_room())
     }
 
     /// Takes in a request that waits for nothing. How many spans had to give way.
     pub(super) fn add(&mut self, ready: Ready) -> usize {
-        self.bytes += ready.bytes;
+        self.bytes += ready.encoded.len();
         self.ready.push_back(ready);
         self.make_room()
     }
@@ -135,8 +143,8 @@ impl Waiting {
     pub(super) fn finished(&mut self, finished: &Finished) -> bool {
         let Some(places) = self.awaited.remove(&Awaited::of_finished(finished)) else { return false };
         for (number, position) in places {
-            if let Some(span) = self.held.get_mut(&number).and_then(|held| position.span_of(&mut held.request)) {
-                add_energy(&mut span.attributes, finished);
+            if let Some(held) = self.held.get_mut(&number) {
+                held.finished.push((position, finished.clone()));
             }
             self.one_less(number);
         }
@@ -160,17 +168,18 @@ impl Waiting {
     /// What is to be sent next.
     pub(super) fn next(&mut self) -> Option<Ready> {
         let mut first = self.ready.pop_front()?;
-        while let Some(more) = self.ready.pop_front_if(|more| first.bytes + more.bytes <= TOGETHER) {
-            first.bytes += more.bytes;
-            first.request.resource_spans.extend(more.request.resource_spans);
+        while let Some(more) = self.ready.pop_front_if(|more| first.encoded.len() + more.encoded.len() <= TOGETHER) {
+            // A message followed by another of its kind is one with the lists of both.
+            first.encoded.extend(more.encoded);
+            first.spans += more.spans;
         }
-        self.bytes -= first.bytes;
+        self.bytes -= first.encoded.len();
         Some(first)
     }
 
     /// Puts back what could not be sent: it is the oldest. How many spans had to give way.
     pub(super) fn put_back(&mut self, ready: Ready) -> usize {
-        self.bytes += ready.bytes;
+        self.bytes += ready.encoded.len();
         self.ready.push_front(ready);
         self.make_room()
     }
@@ -189,15 +198,23 @@ impl Waiting {
     }
 
     fn let_go(&mut self, number: Number) {
-        let Some(held) = self.take_out(number) else { return };
-        let ready = Ready::new(held.request);
-        self.bytes += ready.bytes;
+        let Some(Held { mut ready, finished, .. }) = self.take_out(number) else { return };
+        if !finished.is_empty() {
+            let mut request = ready.request();
+            for (position, finished) in &finished {
+                if let Some(span) = position.span_of(&mut request) {
+                    add_energy(&mut span.attributes, finished);
+                }
+            }
+            ready = Ready::new(&request);
+        }
+        self.bytes += ready.encoded.len();
         self.ready.push_back(ready);
     }
 
     fn take_out(&mut self, number: Number) -> Option<Held> {
         let held = self.held.remove(&number)?;
-        self.bytes -= held.bytes;
+        self.bytes -= held.ready.encoded.len();
         for key in &held.awaited {
             if let Some(places) = self.awaited.get_mut(key) {
                 places.retain(|(waiting, _)| *waiting != number);
@@ -213,12 +230,12 @@ impl Waiting {
     fn make_room(&mut self) -> usize {
         let mut dropped = 0;
         while self.bytes > self.most_bytes {
-            let oldest = self.ready.pop_front().inspect(|ready| self.bytes -= ready.bytes).or_else(|| {
+            let oldest = self.ready.pop_front().inspect(|ready| self.bytes -= ready.encoded.len()).or_else(|| {
                 let number = *self.held.first_key_value()?.0;
-                Some(Ready::new(self.take_out(number)?.request))
+                Some(self.take_out(number)?.ready)
             });
             let Some(oldest) = oldest else { break };
-            dropped += oldest.spans();
+            dropped += oldest.spans;
         }
         dropped
     }

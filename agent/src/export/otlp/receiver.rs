@@ -111,7 +111,7 @@ impl TraceReceiver {
     }
 
     /// Hands the request on, to wait for the energy of what is reported.
-    fn hold(&self, request: ExportTraceServiceRequest, reported: &[Reported]) -> Option<Number> {
+    fn hold(&self, request: &ExportTraceServiceRequest, reported: &[Reported]) -> Option<Number> {
         let forwarder = self.forwarder.as_ref()?;
         let awaited = reported.iter().map(|it| (Awaited::of_observed(&it.observed), it.position));
         Some(forwarder.hold(request, awaited.collect()))
@@ -134,7 +134,7 @@ impl TraceService for TraceReceiver {
         let mut request = request.into_inner();
         let Sorted { mut reported, repeated, mut refusals } = self.sort(invocations(&request), &request, sender);
         remove(&mut request, &repeated, reported.iter_mut().map(|it| &mut it.position));
-        let number = self.hold(request, &reported);
+        let number = self.hold(&request, &reported);
         let observed: Vec<Observed> = reported.iter().map(|it| it.observed.clone()).collect();
         // What is not reported need not be asked for: the books are left alone.
         let answers = if observed.is_empty() { Ok(Vec::new()) } else { self.invocations.report(observed).await };

@@ -40,7 +40,7 @@ impl fmt::Display for SpanId {
 }
 
 /// Where in a request a span is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     pub(super) resource: usize,
     pub(super) scope: usize,
@@ -54,21 +54,24 @@ impl Position {
     }
 }
 
-/// Takes spans out of a request. `kept` are positions of others in it, which are moved up accordingly.
+/// Takes spans out of a request. `gone` is in order; `kept` are positions of others in it, which are moved up accordingly.
 pub(super) fn remove<'a>(
     request: &mut ExportTraceServiceRequest,
     gone: &[Position],
     kept: impl Iterator<Item = &'a mut Position>,
 ) {
     for position in kept {
-        let before = gone
-            .iter()
-            .filter(|it| (it.resource, it.scope) == (position.resource, position.scope) && it.span < position.span);
-        position.span -= before.count();
+        let first_of_scope = Position { span: 0, ..*position };
+        let before = |end: Position| gone.partition_point(|it| *it < end);
+        position.span -= before(*position) - before(first_of_scope);
     }
-    // From the last one on, so that those that are still to be taken out stay where they are.
-    for position in gone.iter().rev() {
-        request.resource_spans[position.resource].scope_spans[position.scope].spans.remove(position.span);
+    for of_scope in gone.chunk_by(|one, other| (one.resource, one.scope) == (other.resource, other.scope)) {
+        let Position { resource, scope, .. } = of_scope[0];
+        let mut index = 0..;
+        request.resource_spans[resource].scope_spans[scope].spans.retain(|_| {
+            let index = index.next();
+            of_scope.binary_search_by_key(&index, |it| Some(it.span)).is_err()
+        });
     }
 }
 

@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use super::held::{attribute, finished};
@@ -51,18 +52,25 @@ struct Setup {
     _stop: tokio_util::sync::DropGuard,
 }
 
-fn collector(answers: Vec<Status>) -> (SocketAddr, Collected) {
+fn collector(answers: Vec<Status>, tls: Option<ServerTlsConfig>) -> (SocketAddr, Collected) {
     let (received, collected) = mpsc::unbounded_channel();
     let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let address = incoming.local_addr().expect("it is bound");
     let double = TraceServiceServer::new(Double { answers: Mutex::new(answers), received });
-    tokio::spawn(tonic::transport::Server::builder().add_service(double).serve_with_incoming(incoming));
+    let mut server = tonic::transport::Server::builder();
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).expect("a good certificate");
+    }
+    tokio::spawn(server.add_service(double).serve_with_incoming(incoming));
     (address, collected)
 }
 
 fn setup(answers: Vec<Status>, config: OtlpConfig) -> Setup {
-    let (address, collected) = collector(answers);
-    let config = OtlpConfig { endpoint: Some(format!("http://{address}")), ..config };
+    let (address, collected) = collector(answers, None);
+    forward(OtlpConfig { endpoint: Some(format!("http://{address}")), ..config }, collected)
+}
+
+fn forward(config: OtlpConfig, collected: Collected) -> Setup {
     let (finished, _) = broadcast::channel(16);
     let observed = Arc::new(Mutex::new(Vec::new()));
     let taken = Arc::clone(&observed);
@@ -164,4 +172,19 @@ async fn what_the_kernel_has_seen_becomes_a_span_when_asked() {
     assert_eq!((spans[0].name.as_str(), spans[0].trace_id.len(), spans[0].span_id.len()), ("hello", 16, 8));
     assert_eq!(attribute(&spans[0], "faas.invocation_id").as_deref(), Some("7-9"));
     assert_eq!(attribute(&spans[0], "prony.cpu.seconds").as_deref(), Some("0.005"));
+}
+
+#[tokio::test]
+async fn tls_is_checked_against_the_authorities_in_the_file() {
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let identity = Identity::from_pem(signed.cert.pem(), signed.signing_key.serialize_pem());
+    let (address, collected) = collector(Vec::new(), Some(ServerTlsConfig::new().identity(identity)));
+    let directory = tempfile::tempdir().expect("a directory");
+    let authorities = directory.path().join("ca.pem");
+    std::fs::write(&authorities, signed.cert.pem()).expect("written");
+    let endpoint = Some(format!("https://{address}"));
+    let mut setup = forward(OtlpConfig { endpoint, ca_file: Some(authorities), ..OtlpConfig::default() }, collected);
+    let client = Span { kind: 3, ..span(1, 0, now(), &[]) };
+    setup.send(vec![client.clone()]).await;
+    assert_eq!(setup.next().await.1, [client]);
 }

@@ -50,8 +50,8 @@ pub(super) fn attribute(span: &Span, key: &str) -> Option<String> {
     }
 }
 
-fn first_span(ready: &Ready) -> &Span {
-    &ready.request.resource_spans[0].scope_spans[0].spans[0]
+fn first_span(ready: &Ready) -> Span {
+    ready.request().resource_spans[0].scope_spans[0].spans[0].clone()
 }
 
 fn awaited(id: &str, index: usize) -> (Awaited, Position) {
@@ -75,7 +75,7 @@ fn a_request_waits_until_the_energy_of_all_its_spans_is_known() {
     let mut waiting = Waiting::new(1 << 20);
     let forged = [("prony.energy.package.joules", "1"), ("kept", "as it was")];
     let spans = vec![span(1, 0, END, &forged), span(2, 0, END, &[])];
-    let (number, dropped) = waiting.hold(request(&[], spans), vec![awaited("a", 0), awaited("b", 1)], Instant::now());
+    let (number, dropped) = waiting.hold(&request(&[], spans), vec![awaited("a", 0), awaited("b", 1)], Instant::now());
     assert_eq!(dropped, 0);
     assert!(waiting.finished(&done("a")) && !waiting.finished(&done("c")));
     assert!(waiting.next().is_none(), "b is not known");
@@ -89,7 +89,7 @@ fn a_request_waits_until_the_energy_of_all_its_spans_is_known() {
         ("prony.energy.package.provenance", "estimated"),
     ];
     for (key, value) in expected {
-        assert_eq!(attribute(first_span(&ready), key).as_deref(), Some(value), "{key}");
+        assert_eq!(attribute(&first_span(&ready), key).as_deref(), Some(value), "{key}");
     }
     assert_eq!(first_span(&ready).attributes.len(), expected.len());
     assert_eq!((ready.spans(), waiting.bytes()), (2, 0));
@@ -100,11 +100,11 @@ fn what_does_not_come_in_time_is_not_waited_for() {
     let mut waiting = Waiting::new(1 << 20);
     let now = Instant::now();
     let original = request(&[], vec![span(1, 0, END, &[])]);
-    waiting.hold(original.clone(), vec![awaited("a", 0)], now + Duration::from_secs(1));
+    waiting.hold(&original, vec![awaited("a", 0)], now + Duration::from_secs(1));
     waiting.release(now);
     assert!(waiting.next().is_none());
     waiting.release(now + Duration::from_secs(1));
-    assert_eq!(waiting.next().expect("time is up").request, original, "unchanged");
+    assert_eq!(waiting.next().expect("time is up").request(), original, "unchanged");
     assert!(!waiting.finished(&done("a")), "nobody waits any more");
     assert_eq!(waiting.bytes(), 0);
 }
@@ -114,14 +114,14 @@ fn the_oldest_gives_way_and_what_was_put_back_is_the_oldest() {
     let one = |number| request(&[], vec![span(number, 0, END, &[])]);
     let size = one(1).encoded_len();
     let mut waiting = Waiting::new(2 * size);
-    assert_eq!(waiting.add(Ready::new(one(1))), 0);
-    assert_eq!(waiting.hold(one(2), vec![awaited("a", 0)], Instant::now()).1, 0);
-    assert_eq!(waiting.add(Ready::new(one(3))), 1, "the first has to go");
+    assert_eq!(waiting.add(Ready::new(&one(1))), 0);
+    assert_eq!(waiting.hold(&one(2), vec![awaited("a", 0)], Instant::now()).1, 0);
+    assert_eq!(waiting.add(Ready::new(&one(3))), 1, "the first has to go");
     let third = waiting.next().expect("it is there");
     assert_eq!(first_span(&third).span_id[7], 3);
-    assert_eq!(waiting.add(Ready::new(one(4))), 0);
+    assert_eq!(waiting.add(Ready::new(&one(4))), 0);
     assert_eq!(waiting.put_back(third), 1, "it is older than all that can be sent");
-    assert_eq!(waiting.add(Ready::new(one(5))) + waiting.add(Ready::new(one(6))), 2, "then the fourth, the fifth");
+    assert_eq!(waiting.add(Ready::new(&one(5))) + waiting.add(Ready::new(&one(6))), 2, "then the fourth, the fifth");
     waiting.release_all();
     let rest = waiting.next().expect("two are left");
     assert_eq!((rest.spans(), waiting.bytes()), (2, 0), "they go together");
