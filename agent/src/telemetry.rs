@@ -63,6 +63,30 @@ pub const REPORTER_CLOCK_OFFSET: OwnMetric = OwnMetric {
     help: "How much the clock of who last reported invocations is behind this machine's, as far as it tells.",
 };
 
+/// Spans sent on.
+pub const SPANS_SENT: OwnMetric = OwnMetric {
+    name: "prony_spans_sent_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Spans that the collector of otlp.endpoint has taken.",
+};
+
+/// Spans that never got to the collector.
+pub const SPANS_DROPPED: OwnMetric = OwnMetric {
+    name: "prony_spans_dropped_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "Spans that were not sent on, by reason: queue_full (too much waited for the collector) or refused (by it).",
+};
+
+/// Spans that wait.
+pub const SPANS_WAITING_BYTES: OwnMetric = OwnMetric {
+    name: "prony_spans_waiting_bytes",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Size of the spans that wait for their energy or for the collector of otlp.endpoint, at most otlp.queue_mebibytes.",
+};
+
 /// Whether a source of names answers.
 pub const METADATA_UP: OwnMetric = OwnMetric {
     name: "prony_metadata_up",
@@ -309,6 +333,9 @@ pub const ALL: &[OwnMetric] = &[
     INVOCATIONS_REFUSED,
     METADATA_UP,
     REPORTER_CLOCK_OFFSET,
+    SPANS_SENT,
+    SPANS_DROPPED,
+    SPANS_WAITING_BYTES,
     SCRAPES,
     RENDER_SECONDS,
     GRPC_SUBSCRIBERS,

@@ -72,7 +72,8 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("invocation", "How invocations of functions are found."),
     ("ledger", "How much is remembered."),
     ("prometheus", "The HTTP listener for Prometheus."),
-    ("grpc", "The gRPC listener."),
+    ("grpc", "The gRPC listener, for Prony's own services and for OTLP traces."),
+    ("otlp", "The OpenTelemetry collector that spans are sent on to, with their energy."),
 ];
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -217,6 +218,20 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),
     Key::new("grpc.backlog", Kind::Whole(1, 65_536), Default("16"),
         "How many messages a slow subscriber may lag behind before it is told that it missed some."),
+
+    Key::new("otlp.endpoint", Kind::Text, Unset("\"https://collector.example.com:4317\""),
+        "The collector (OTLP/gRPC) that all spans which come to the gRPC listener are sent on to, those of invocations with \
+         their energy. `https://` is TLS. Nothing is sent where it is not given."),
+    Key::new("otlp.headers_file", Kind::Path, Unset("\"/etc/prony/otlp-headers\""),
+        "A file with headers for the collector, `name: value` a line; for tokens. Read when the agent starts."),
+    Key::new("otlp.ca_file", Kind::Path, Unset("\"/etc/prony/collector-ca.pem\""),
+        "Certificates of the authorities that sign the collector's, in PEM; the system's where not given."),
+    Key::new("otlp.timeout", Kind::Duration(Duration::from_millis(100), MINUTE), Default("\"10s\""),
+        "How long the collector may take to answer."),
+    Key::new("otlp.queue_mebibytes", Kind::Whole(1, 1_024), Default("32"),
+        "How much may wait for its energy or for the collector; then the oldest spans are dropped."),
+    Key::new("otlp.spans_for_seen", Kind::Flag, Default("false"),
+        "Whether invocations that the kernel has seen (`process`, `socket`) become spans of their own."),
 ];
 
 /// The key at a path, written as in [`KEYS`].

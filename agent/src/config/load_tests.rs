@@ -91,6 +91,23 @@ ended_retention = 60
 }
 
 #[test]
+fn a_collector_that_cannot_be_reached_is_told() {
+    for (text, problem) in [
+        ("endpoint = '127.0.0.1:4317'", "write it with http:// or https://"),
+        ("endpoint = 'http://127.0.0.1:4317/v1/traces'", "write a host and a port, without a path"),
+        ("endpoint = 'http://127.0.0.1:9191'", "spans would go round in a ring"),
+        ("endpoint = 'http://127.0.0.1:4317'\nca_file = '/ca.pem'", "write https://, or remove `otlp.ca_file`"),
+        ("endpoint = 'http://127.0.0.1:4317'\n[grpc]\nenabled = false", "set `grpc.enabled = true`"),
+        ("headers_file = '/headers'", "say where the collector is"),
+    ] {
+        let errors = errors(&format!("[otlp]\n{text}\n"));
+        assert!(errors.len() == 1 && errors[0].contains(problem), "{text}: {errors:?}");
+    }
+    let good = "[otlp]\nendpoint = 'https://collector:4317/'\nca_file = '/ca.pem'\n";
+    assert!(load_text(Path::new("prony.toml"), good, &[], &[]).is_ok());
+}
+
+#[test]
 fn all_syntax_errors_are_reported_with_their_lines() {
     let errors = errors("[activity]\nwindow = \n[prometheus]\nlisten = 'a'\nlisten = 'b'\n[grpc\n");
     for line in [2, 5, 6] {

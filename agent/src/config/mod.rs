@@ -18,6 +18,6 @@ pub use problem::{ConfigErrors, Origin, Problem};
 pub use reference::example;
 pub use schema::{
     ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
-    HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig, Policy, PrometheusConfig,
-    RaplConfig, RaplInterface, SourceConfig, StaticPower,
+    HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig, OtlpConfig, Policy,
+    PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StaticPower,
 };

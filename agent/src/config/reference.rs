@@ -62,8 +62,8 @@ mod tests {
     use super::*;
     use crate::config::{
         ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
-        HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, Policy, PrometheusConfig, RaplConfig,
-        RaplInterface, SourceConfig, load_text,
+        HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy, PrometheusConfig,
+        RaplConfig, RaplInterface, SourceConfig, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -127,6 +127,12 @@ mod tests {
             },
             prometheus: PrometheusConfig { enabled: true, listen: ([0, 0, 0, 0], 9190).into(), processes: false },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
+            otlp: OtlpConfig {
+                endpoint: Some("https://192.0.2.1:4317".into()),
+                headers_file: Some("/headers".into()),
+                ca_file: Some("/ca".into()),
+                ..OtlpConfig::default()
+            },
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
     let rails = config.source.hwmon.rail.iter().map(|rail| (&rail.chip, &rail.channel));
     twice(rails, root.elements("source.hwmon.rail"), "chip and channel", &mut problems);
     problems.extend(same_listener(config, root));
+    problems.extend(collector(config, root));
     problems.extend(static_zones(root).filter_map(|item| {
         let error = zone_of(item).err()?;
         Some(Problem::new(&item.origin, format!("`{}`: {error}", item.path), ""))
@@ -103,6 +104,50 @@ fn same_listener(config: &Config, root: &Item) -> Option<Problem> {
     let problem =
         format!("`prometheus.listen` ({}) and `grpc.listen` ({}) are the same port", http.listen, grpc.listen);
     Some(Problem::new(origin, problem, "give each a port of its own"))
+}
+
+fn collector(config: &Config, root: &Item) -> Option<Problem> {
+    let otlp = &config.otlp;
+    let Some(endpoint) = &otlp.endpoint else {
+        let lonely = [("headers_file", otlp.headers_file.is_some()), ("ca_file", otlp.ca_file.is_some())];
+        let (name, _) = lonely.into_iter().find(|(_, given)| *given)?;
+        let problem = format!("`otlp.{name}` is given, but no `otlp.endpoint`");
+        return Some(Problem::new(root.origin_of(&format!("otlp.{name}")), problem, "say where the collector is"));
+    };
+    let origin = root.origin_of("otlp.endpoint");
+    let (is_tls, rest) = match (endpoint.strip_prefix("http://"), endpoint.strip_prefix("https://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => {
+            let problem = format!("`otlp.endpoint` is \"{endpoint}\"");
+            return Some(Problem::new(
+                origin,
+                problem,
+                "write it with http:// or https://, as 'http://127.0.0.1:4317'",
+            ));
+        }
+    };
+    let address = rest.trim_end_matches('/');
+    if address.is_empty() || address.contains(['/', ' ', '@']) {
+        let problem = format!("`otlp.endpoint` is \"{endpoint}\"");
+        return Some(Problem::new(
+            origin,
+            problem,
+            "write a host and a port, without a path, as 'http://127.0.0.1:4317'",
+        ));
+    }
+    if config.grpc.enabled && address.parse().is_ok_and(|address: SocketAddr| collide(address, config.grpc.listen)) {
+        let problem = format!("`otlp.endpoint` ({endpoint}) is the agent's own `grpc.listen`");
+        return Some(Problem::new(origin, problem, "say where the collector is: spans would go round in a ring"));
+    }
+    if !config.grpc.enabled {
+        let problem = "`otlp.endpoint` is given, but the gRPC listener that takes spans is off".to_owned();
+        return Some(Problem::new(origin, problem, "set `grpc.enabled = true`, or remove `otlp.endpoint`"));
+    }
+    (!is_tls && otlp.ca_file.is_some()).then(|| {
+        let problem = "`otlp.ca_file` is given, but `otlp.endpoint` begins with http://".to_owned();
+        Problem::new(origin, problem, "write https://, or remove `otlp.ca_file`")
+    })
 }
 
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {

@@ -36,6 +36,8 @@ pub struct Config {
     pub prometheus: PrometheusConfig,
     /// The gRPC listener.
     pub grpc: GrpcConfig,
+    /// Where spans are sent on to.
+    pub otlp: OtlpConfig,
 }
 
 /// `[host]`
@@ -420,5 +422,36 @@ pub struct GrpcConfig {
 impl Default for GrpcConfig {
     fn default() -> Self {
         Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9191)), backlog: 16 }
+    }
+}
+/// `[otlp]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OtlpConfig {
+    /// The collector that received spans are sent on to, with their energy; none where not given.
+    pub endpoint: Option<String>,
+    /// Headers to send with them, one a line.
+    pub headers_file: Option<PathBuf>,
+    /// Certificates of the authorities that sign the collector's; the system's where not given.
+    pub ca_file: Option<PathBuf>,
+    /// How long the collector may take to answer.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// How much may wait to be sent.
+    pub queue_mebibytes: usize,
+    /// Whether invocations that the kernel has seen become spans too.
+    pub spans_for_seen: bool,
+}
+
+impl Default for OtlpConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers_file: None,
+            ca_file: None,
+            timeout: Duration::from_secs(10),
+            queue_mebibytes: 32,
+            spans_for_seen: false,
+        }
     }
 }

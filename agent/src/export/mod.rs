@@ -3,4 +3,6 @@
 mod containers;
 pub mod grpc;
 mod listen;
+pub mod otlp;
 pub mod prometheus;
+mod reporter_clock;

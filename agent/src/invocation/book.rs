@@ -14,7 +14,7 @@ use crate::apportion::largest_remainder;
 use crate::attribute::Attribution;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::identity::{Container, Function, FunctionId, Names, Timeline};
-use crate::source::Zone;
+use crate::source::{Provenance, Zone};
 use crate::units::{Microjoules, Nanoseconds};
 
 use super::claims::{Claim, Claimant, claims};
@@ -65,7 +65,7 @@ pub struct InvocationBook {
     containers: FxHashMap<Arc<str>, Life>,
     unnamed: FxHashMap<Arc<str>, Unnamed>,
     totals: BTreeMap<FunctionId, FunctionTotals>,
-    zones: Vec<Zone>,
+    zones: Vec<(Zone, Provenance)>,
     /// Up to when each zone's energy is settled.
     settled: Vec<Timestamp>,
 }
@@ -211,8 +211,9 @@ impl InvocationBook {
     /// Takes in a zone's energy over a window. `zone` is its index in the ledger; zones come in that order.
     pub fn charge(&mut self, zone: usize, attribution: &Attribution, names: &Names) {
         if zone == self.zones.len() {
-            self.zones.push(attribution.zone.clone());
+            self.zones.push((attribution.zone.clone(), attribution.provenance));
         }
+        self.zones[zone].1 = self.zones[zone].1.max(attribution.provenance);
         let charged = attribution.shares.iter().filter_map(|share| {
             let container = Arc::clone(container_of(&share.consumer, names)?);
             Some(Charged { consumer: share.consumer, container, energy: share.active + share.idle })
@@ -463,7 +464,7 @@ impl InvocationBook {
 }
 
 impl Waiting {
-    fn finish(self, function: &Arc<Function>, zones: &[Zone]) -> Finished {
+    fn finish(self, function: &Arc<Function>, zones: &[(Zone, Provenance)]) -> Finished {
         let sigma = |(systematic, variance): (&f64, &f64)| (systematic * systematic + variance).sqrt();
         let sigmas = self.systematic.iter().zip(&self.variance).map(sigma);
         let energies: Vec<_> = self.energy.iter().copied().zip(sigmas).collect();
@@ -480,9 +481,9 @@ impl Waiting {
     }
 }
 
-fn zone_energies(zones: &[Zone], energies: &[(Microjoules, f64)]) -> Vec<ZoneEnergy> {
+fn zone_energies(zones: &[(Zone, Provenance)], energies: &[(Microjoules, f64)]) -> Vec<ZoneEnergy> {
     let with_zone = zones.iter().cloned().zip(energies);
-    with_zone.map(|(zone, &(energy, sigma))| ZoneEnergy { zone, energy, sigma }).collect()
+    with_zone.map(|((zone, provenance), &(energy, sigma))| ZoneEnergy { zone, energy, sigma, provenance }).collect()
 }
 
 fn container_of<'names>(consumer: &ConsumerId, names: &'names Names) -> Option<&'names Arc<Container>> {

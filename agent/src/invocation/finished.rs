@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::identity::Function;
-use crate::source::Zone;
+use crate::source::{Provenance, Zone};
 use crate::units::{Microjoules, Nanoseconds};
 
 use super::observed::By;
@@ -39,4 +39,6 @@ pub struct ZoneEnergy {
     pub energy: Microjoules,
     /// One standard deviation of it, in microjoules.
     pub sigma: f64,
+    /// Whether the zone was measured all the time.
+    pub provenance: Provenance,
 }

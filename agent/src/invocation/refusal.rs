@@ -11,6 +11,12 @@ pub enum Refusal {
     /// It ends in the future.
     #[error("it ends more than a second from now: are the clocks in step?")]
     InTheFuture,
+    /// It has no beginning or no end.
+    #[error("it has no beginning or no end: report it once it has ended")]
+    OpenEnded,
+    /// Its ids or names are none.
+    #[error("its ids have a wrong length, or its id has more than 128 bytes, or the name of its place more than 512")]
+    Malformed,
     /// Its energy is settled already.
     #[error("it ended too long ago: report it sooner, or raise invocation.lateness")]
     TooLate,
@@ -28,6 +34,8 @@ impl Refusal {
         match self {
             Self::Impossible => "impossible",
             Self::InTheFuture => "in_the_future",
+            Self::OpenEnded => "open_ended",
+            Self::Malformed => "malformed",
             Self::TooLate => "too_late",
             Self::TooMany => "too_many",
             Self::NoFunction => "no_function",

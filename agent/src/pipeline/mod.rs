@@ -23,6 +23,7 @@ use crate::activity::{Topology, read_topology};
 use crate::clock::Timestamp;
 use crate::config::{ActivityConfig, Config};
 use crate::export::grpc::GrpcServer;
+use crate::export::otlp::Forwarder;
 use crate::export::prometheus;
 use crate::host::{HostRoots, machine_name};
 use crate::identity::{NodeFacts, metadata};
@@ -80,7 +81,9 @@ pub async fn run(
         listeners.spawn(server.run(snapshots.clone(), recorder, shutdown.clone()));
     }
     if config.grpc.enabled {
-        let server = GrpcServer::bind(&config.grpc, config.activity.window, snapshots, invocations)?;
+        let forwarder = Forwarder::start(&config.otlp, config.invocation.lateness, &invocations, &shutdown)?;
+        let server =
+            GrpcServer::bind(&config.grpc, config.activity.window, snapshots, invocations)?.forward_to(forwarder);
         info!("gRPC at http://{}", server.address());
         listeners.spawn(server.run(shutdown.clone()));
     }
@@ -172,6 +175,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
         ("prometheus", old.prometheus != new.prometheus),
         ("grpc", old.grpc != new.grpc),
+        ("otlp", old.otlp != new.otlp),
     ];
     for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
         warn!("{key} has changed and takes effect when the agent is started anew");

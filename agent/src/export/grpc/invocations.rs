@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use prony_proto::invocation::v1 as pb;
 use prony_proto::invocation::v1::invocations_server::Invocations;
@@ -12,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::clock::{Timestamp, WallAnchor};
+use crate::export::reporter_clock::{arrived, unix_now};
 use crate::invocation::{By, ClockOffset, Finished, InvocationHandle, Observed, Place, Refusal};
-use crate::telemetry;
 
 use super::lines::unix;
 
@@ -60,10 +59,7 @@ impl Invocations for InvocationService {
             }
             let anchor = WallAnchor::take();
             if let Some(sent) = message.sent_at.and_then(|at| nanoseconds(&at)) {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                offset.message(sent, i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
-                response.clock_offset_seconds = offset.nanoseconds() as f64 / 1e9;
-                metrics::gauge!(telemetry::REPORTER_CLOCK_OFFSET.name).set(response.clock_offset_seconds);
+                response.clock_offset_seconds = arrived(&mut offset, sent, unix_now()) as f64 / 1e9;
             }
             let (ids, observed) = observe(message.invocations, anchor, offset.nanoseconds())?;
             let answers = self.handle.report(observed).await.map_err(|_| stopping())?;

@@ -15,6 +15,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::config::GrpcConfig;
 use crate::export::listen::Listener;
+use crate::export::otlp::{Forwarder, TraceReceiver};
 use crate::invocation::InvocationHandle;
 use crate::snapshot::SnapshotHandle;
 
@@ -47,6 +48,7 @@ pub struct GrpcServer {
     window: Duration,
     snapshots: SnapshotHandle,
     invocations: InvocationHandle,
+    forwarder: Option<Forwarder>,
 }
 
 impl GrpcServer {
@@ -65,7 +67,14 @@ impl GrpcServer {
             .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?
             .with_nodelay(Some(true));
         let address = incoming.local_addr().context("cannot read the gRPC listener's own address")?;
-        Ok(Self { incoming, address, backlog: config.backlog, window, snapshots, invocations })
+        Ok(Self { incoming, address, backlog: config.backlog, window, snapshots, invocations, forwarder: None })
+    }
+
+    /// Hands the spans that it receives to `forwarder`, if there is one.
+    #[must_use]
+    pub fn forward_to(mut self, forwarder: Option<Forwarder>) -> Self {
+        self.forwarder = forwarder;
+        self
     }
 
     /// Where it listens.
@@ -96,6 +105,7 @@ impl GrpcServer {
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .add_service(Energy::new(hubs, pictures))
+            .add_service(TraceReceiver::new(self.invocations.clone(), self.forwarder).service())
             .add_service(InvocationsServer::new(InvocationService::new(self.invocations, stop.clone())))
             .add_service(health)
             .add_service(reflection)

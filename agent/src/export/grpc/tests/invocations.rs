@@ -13,17 +13,17 @@ use super::server::{Running, serve_with};
 use crate::clock::Timestamp;
 use crate::identity::{Function, Platform};
 use crate::invocation::{By, Finished, InvocationHandle, Observed, Place, Refusal, ZoneEnergy};
-use crate::source::{Zone, ZoneName};
+use crate::source::{Provenance, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds};
 
-struct Agent {
-    running: Running,
-    observed: Arc<Mutex<Vec<Observed>>>,
+pub(super) struct Agent {
+    pub(super) running: Running,
+    pub(super) observed: Arc<Mutex<Vec<Observed>>>,
     finished: broadcast::Sender<Arc<[Finished]>>,
 }
 
 /// Books that take everything but what is called `late`.
-fn agent() -> Agent {
+pub(super) fn agent() -> Agent {
     let (finished, _) = broadcast::channel(2);
     let observed = Arc::new(Mutex::new(Vec::new()));
     let taken = Arc::clone(&observed);
@@ -119,6 +119,7 @@ fn finished(function: &str) -> Arc<[Finished]> {
             zone: Zone { name: ZoneName::Package, socket: Some(1) },
             energy: Microjoules(42),
             sigma: 1.5,
+            provenance: Provenance::Measured,
         }],
     }])
 }

@@ -6,3 +6,4 @@ mod invocations;
 mod mirror;
 mod server;
 mod table;
+mod traces;

@@ -1,5 +1,7 @@
 //! Functions and their invocations, on the real kernel with an engine that names the containers.
 
+mod traces;
+
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
@@ -282,6 +284,15 @@ fn serve_and_report(
     Ok((seen, response))
 }
 
+/// Lets a function work until the agent knows whose it is.
+fn wait_until_named(agent: &Agent, server: &Server, function: &str) -> Result<()> {
+    let named = wait_until(SETTLED_WITHIN, || {
+        KeptAlive::connect(server.address).and_then(|mut it| it.ask("/short")).ok()?;
+        (agent.samples().ok()?.sum("prony_function_joules_total", &[("function", function)]) > 0.0).then_some(())
+    });
+    named.context("the function is not named")
+}
+
 #[test]
 fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
     if let Some(reason) = needs_bpf().or_else(needs_agent) {
@@ -293,11 +304,7 @@ fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
     let container = TestCgroup::container(&id(3))?;
     let server = Server::start(&container)?;
     let agent = start(&engine, "[invocation]\nresolution = '5ms'\n")?;
-    let named = wait_until(SETTLED_WITHIN, || {
-        KeptAlive::connect(server.address).and_then(|mut it| it.ask("/short")).ok()?;
-        (agent.samples().ok()?.sum("prony_function_joules_total", &[("function", "reporting")]) > 0.0).then_some(())
-    });
-    named.context("the function is not named")?;
+    wait_until_named(&agent, &server, "reporting")?;
     for (ahead, said) in [(Duration::ZERO, -0.0..=0.0), (Duration::from_millis(400), -0.4..=-0.38)] {
         let (seen, response) = serve_and_report(&agent, server.address, ahead)?;
         let ratio = ratio_of_kinds(&seen);
