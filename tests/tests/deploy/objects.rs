@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// The overlays that are meant to be applied, and what goes beside them.
 pub(crate) const OVERLAYS: [&str; 2] = ["overlays/privileged", "overlays/capabilities"];
-pub(crate) const EXTRAS: [&str; 2] = ["extras/api-server", "extras/prometheus-operator"];
+pub(crate) const EXTRAS: [&str; 3] = ["extras/api-server", "extras/otlp", "extras/prometheus-operator"];
 
 pub(crate) fn deploy(path: &str) -> PathBuf {
     xtask::workspace::root().join("deploy").join(path)

@@ -28,6 +28,7 @@ fn every_object_is_valid_in_every_version() -> Result<()> {
         "seccompProfile.localhostProfile=prony.json",
         "extraCapabilities={NET_ADMIN}",
         "apiServer=true",
+        "otlp.enabled=true",
         "nodes.odroidxu4-1=node_name = 'a'",
         "networkPolicy.enabled=false",
         "podAnnotations.a=b",
