@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::keys::key;
+use super::keys::{Key, key};
 use super::problem::{ConfigErrors, Origin, Problem};
 use super::schema::Config;
 use super::tree::{self, Item};
@@ -65,7 +65,8 @@ pub fn load(
     let default = Path::new(DEFAULT_FILE);
     let file = file.or_else(|| default.exists().then_some(default));
     let by_flag = overrides.iter().find(|it| it.key == NODE_NAME).map(|it| it.value.as_str());
-    let by_variable = || variables.iter().find(|it| it.0 == "PRONY_NODE_NAME").map(|it| it.1.as_str());
+    let variable = key(NODE_NAME).and_then(Key::variable);
+    let by_variable = || variables.iter().find(|it| Some(&it.0) == variable.as_ref()).map(|it| it.1.as_str());
     let node = by_flag.or_else(by_variable).unwrap_or(machine);
     let of_node = file.unwrap_or(default).with_file_name(NODE_FOLDER).join(format!("{node}.toml"));
     // A name with a slash would lead elsewhere.

@@ -20,9 +20,5 @@ fn a_real_containerd_is_asked_for_its_pods() -> Result<()> {
     });
     up.with_context(|| format!("it is not asked; the log:\n{}", agent.log()))?;
     assert!(agent.log().contains("tells of 0 pods"), "{}", agent.log());
-    println!(
-        "{}",
-        agent.log().lines().filter(|line| line.contains("pods") || line.contains("events")).collect::<String>()
-    );
     Ok(())
 }

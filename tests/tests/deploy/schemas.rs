@@ -6,7 +6,7 @@ use anyhow::{Context as _, Error, Result, ensure};
 use prony_tests::{needs_server, skip};
 use serde_json::Value;
 
-use crate::objects::{EXTRAS, OVERLAYS, kustomized, parse, templated};
+use crate::objects::{EXTRAS, OVERLAYS, kustomized, parse, read, templated};
 
 /// The oldest that the chart names, some between, and the newest of which there are schemas.
 const VERSIONS: [&str; 5] = ["1.25", "1.28", "1.31", "1.34", "1.37"];
@@ -71,6 +71,7 @@ fn what_the_prometheus_operator_reads_is_as_it_wants_it() -> Result<()> {
         skip("what_the_prometheus_operator_reads_is_as_it_wants_it", &reason);
         return Ok(());
     }
+    let rules = parse(&read("prometheus/rules.yaml")?)?.remove(0);
     let chart = templated(&["prometheusOperator.serviceMonitor=true", "prometheusOperator.rules=true"])?;
     for text in [kustomized("extras/prometheus-operator")?, chart] {
         let objects = parse(&text)?;
@@ -87,6 +88,7 @@ fn what_the_prometheus_operator_reads_is_as_it_wants_it() -> Result<()> {
         let endpoint = &monitor["spec"]["endpoints"][0];
         assert_eq!((&endpoint["port"], &endpoint["honorLabels"]), (&"metrics".into(), &true.into()));
         assert!(monitor["spec"]["selector"]["matchLabels"].is_object());
+        assert_eq!(rule["spec"], rules);
         for group in rule["spec"]["groups"].as_array().context("no groups")? {
             assert!(group["name"].is_string());
             for rule in group["rules"].as_array().context("no rules")? {
