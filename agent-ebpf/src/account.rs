@@ -18,8 +18,8 @@ pub(crate) fn this_cpu() -> Option<*mut CpuState> {
 
 /// One context switch.
 pub(crate) struct Switch {
-    /// When, nanoseconds.
-    pub(crate) now_ns: u64,
+    /// When, nanoseconds. Before the slice or the window began it means then.
+    pub(crate) at_ns: u64,
     /// Who leaves the CPU.
     pub(crate) leaving: u32,
     /// Until when the slice was somebody else's than who leaves, nanoseconds; 0 where it is all of one.
@@ -43,16 +43,16 @@ pub(crate) unsafe fn switch(state: *mut CpuState, switch: &Switch) {
         let sequence = read_volatile(&raw const (*state).sequence);
         write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(1));
         let mut since = read_volatile(&raw const (*state).since_ns);
+        // What was handed out with the window before stays as it is.
+        let now_ns = switch.at_ns.max(since).max(read_volatile(&raw const (*state).window_ns));
         if since != 0 {
             if switch.others_until_ns > since {
                 bill(state, read_volatile(&raw const (*state).slot), switch.others_until_ns - since);
                 since = switch.others_until_ns;
             }
-            if switch.now_ns > since {
-                bill(state, switch.leaving, switch.now_ns - since);
-            }
+            bill(state, switch.leaving, now_ns.saturating_sub(since));
         }
-        write_volatile(&raw mut (*state).since_ns, switch.now_ns);
+        write_volatile(&raw mut (*state).since_ns, now_ns);
         write_volatile(&raw mut (*state).slot, switch.next);
         write_volatile(&raw mut (*state).task, switch.next_task);
         write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(2));

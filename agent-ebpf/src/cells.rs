@@ -78,18 +78,18 @@ pub struct CpuState {
     pub epoch: u32,
     /// How often what is remembered in `cache` was declared void, on whatever CPU.
     pub generation: u32,
-    /// Fills the cache line: what follows is rarely touched.
-    pub padding: [u64; 2],
     /// The beginning of the window (`CLOCK_MONOTONIC`, nanoseconds). Written by the agent, like `epoch`.
     pub window_ns: u64,
+    /// How far the scheduler's clock of this CPU is behind `CLOCK_MONOTONIC`, nanoseconds that wrap around.
+    pub scheduler_behind_ns: u64,
     /// How many switches the kernel did not report.
     pub unreported: u64,
     /// How often a task went to the overflow slot.
     pub overflows: u64,
     /// How many events the ring had no room for.
     pub lost_events: u64,
-    /// Fills the cache line.
-    pub more_padding: [u64; 4],
+    /// Fills the cache line, whose fields are rarely touched.
+    pub padding: [u64; 5],
     /// Who ran here lately.
     pub cache: [CacheEntry; CACHE_ENTRIES],
 }

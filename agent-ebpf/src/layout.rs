@@ -35,6 +35,14 @@ offsets! {
     TASK_SIGNAL;
     /// `signal_struct.live`: how many threads have not ended.
     SIGNAL_LIVE;
+    /// `task_struct.se`: a `sched_entity`.
+    TASK_ENTITY;
+    /// `sched_entity.exec_start`.
+    ENTITY_BILLED_UNTIL;
+    /// `sched_entity.sum_exec_runtime`.
+    ENTITY_RAN;
+    /// `sched_entity.prev_sum_exec_runtime`.
+    ENTITY_RAN_BEFORE;
     /// `css_set.dfl_cgrp`: the cgroup of the v2 hierarchy.
     CSS_SET_CGROUP;
     /// `cgroup.kn`: a `kernfs_node`.

@@ -3,8 +3,8 @@
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 use crate::layout::{
-    CGROUP_NODE, CSS_SET_CGROUP, NODE_ID, TASK_CGROUPS, TASK_COMM, TASK_FLAGS, TASK_LEADER, TASK_PARENT, TASK_PID,
-    TASK_START, TASK_TGID,
+    CGROUP_NODE, CSS_SET_CGROUP, ENTITY_BILLED_UNTIL, ENTITY_RAN, ENTITY_RAN_BEFORE, NODE_ID, TASK_CGROUPS, TASK_COMM,
+    TASK_ENTITY, TASK_FLAGS, TASK_LEADER, TASK_PARENT, TASK_PID, TASK_START, TASK_TGID,
 };
 
 /// How kernel memory is read.
@@ -103,6 +103,24 @@ impl<R: Reader> Task<R> {
     #[inline(always)]
     pub(crate) fn parent(&self) -> Self {
         Self { pointer: self.pointer(TASK_PARENT.load()), reader: core::marker::PhantomData }
+    }
+
+    /// Until when the scheduler has billed the task, nanoseconds of its clock of the CPU (`rq_clock_task`). At a switch that
+    /// is when the one task's time ended, and when the other's began.
+    #[inline(always)]
+    pub(crate) fn billed_until(&self) -> u64 {
+        self.entity(ENTITY_BILLED_UNTIL.load())
+    }
+
+    /// How long the scheduler has billed the task since it came to its CPU, nanoseconds. Not kept for real-time tasks.
+    #[inline(always)]
+    pub(crate) fn billed_since_it_came(&self) -> u64 {
+        self.entity(ENTITY_RAN.load()).wrapping_sub(self.entity(ENTITY_RAN_BEFORE.load()))
+    }
+
+    #[inline(always)]
+    fn entity(&self, offset: u32) -> u64 {
+        self.field(TASK_ENTITY.load() + offset)
     }
 
     /// The command name.

@@ -15,12 +15,8 @@ use prony_tests::{TestCgroup, needs_bpf, skip};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 
-/// How far a group's CPU time may be from `cpu.stat`'s. The scheduler bills a task that preempts from its wake-up on, and
-/// how much earlier that is than its switch depends on the machine: a storm of lives of a millisecond has been seen 0.7 %
-/// off, and what it took the CPU from as much time.
-const TOLERANCE: f64 = 0.01;
-/// How far all groups together may be: what one of them loses to another by that stays among them.
-const TOGETHER: f64 = 0.005;
+/// How far the CPU time of a group, and of all groups together, may be from `cpu.stat`'s.
+const TOLERANCE: f64 = 0.005;
 /// How long a mixed load is watched, in seconds.
 const WATCHED: u64 = 10;
 
@@ -142,7 +138,7 @@ fn mixed_load_closes(test: &str, attachment: Attachment) -> Result<()> {
         ours += billed;
         kernels += used;
     }
-    agrees("all together", ours, kernels, TOGETHER, stolen);
+    agrees("all together", ours, kernels, TOLERANCE, stolen);
     Ok(())
 }
 

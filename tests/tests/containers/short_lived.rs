@@ -164,7 +164,7 @@ fn every_short_lived_container_is_named_and_functions_have_their_share() -> Resu
             (share - 1.0) * 100.0
         );
         // Time that a hypervisor takes is left out by the kernel.
-        ensure!((billed - 1.0).abs() <= 0.02, "{} was billed {billed} of its CPU time", function.name);
+        ensure!((billed - 1.0).abs() <= 0.01, "{} was billed {billed} of its CPU time", function.name);
         ensure!((share - 1.0).abs() <= 0.01, "{}'s energy is {share} of its share of CPU time", function.name);
     }
     all_are_named(&samples)
