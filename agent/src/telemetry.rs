@@ -60,7 +60,7 @@ pub const REPORTER_CLOCK_OFFSET: OwnMetric = OwnMetric {
     name: "prony_reporter_clock_offset_seconds",
     kind: Kind::Gauge,
     labels: &[],
-    help: "How much the clock of who last reported invocations is behind this machine's, as far as it tells.",
+    help: "How much the clock of who last reported invocations is behind this machine's, as far as is known.",
 };
 
 /// Spans sent on.

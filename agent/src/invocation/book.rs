@@ -4,7 +4,7 @@
 //! known when it is settled; then each consumer's energy is divided among the invocations that it worked for and the rest,
 //! in whole microjoules. So what a function used is its invocations, its cold starts and what kept it warm.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -21,9 +21,10 @@ use super::claims::{Claim, Claimant, claims};
 use super::finished::{Finished, ZoneEnergy};
 use super::histogram::{Exemplar, Histogram};
 use super::history::History;
-use super::observed::{By, Observed, Place};
+use super::observed::{By, Observed, Place, Taken};
 use super::processes::{Processes, Tree};
 use super::refusal::Refusal;
+use super::reporter_clocks::ReporterClocks;
 use super::totals::{FunctionTotals, Phase, Phases};
 
 /// How far ahead of now an invocation may end: clocks differ.
@@ -61,6 +62,7 @@ pub struct InvocationBook {
     history: History,
     processes: Processes,
     waiting: Vec<Waiting>,
+    reporter_clocks: ReporterClocks,
     records: VecDeque<Record>,
     containers: FxHashMap<Arc<str>, Life>,
     unnamed: FxHashMap<Arc<str>, Unnamed>,
@@ -129,6 +131,7 @@ impl InvocationBook {
             history: History::new(options.history),
             processes: Processes::new(&options.fork_servers, options.suspended),
             waiting: Vec::new(),
+            reporter_clocks: ReporterClocks::default(),
             records: VecDeque::new(),
             containers: FxHashMap::default(),
             unnamed: FxHashMap::default(),
@@ -148,7 +151,7 @@ impl InvocationBook {
     ///
     /// # Errors
     /// When it cannot be one, or comes too late.
-    pub fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<(), Refusal> {
+    pub fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<Taken, Refusal> {
         if observed.end < observed.start || observed.end.since(observed.start) > LONGEST {
             return Err(Refusal::Impossible);
         }
@@ -161,6 +164,7 @@ impl InvocationBook {
         if self.waiting.len() >= MOST_WAITING {
             return Err(Refusal::TooMany);
         }
+        let offset = self.reporter_clocks.reported(&observed, now);
         self.waiting.push(Waiting {
             observed,
             function: None,
@@ -170,7 +174,7 @@ impl InvocationBook {
             systematic: Vec::new(),
             variance: Vec::new(),
         });
-        Ok(())
+        Ok(Taken { offset })
     }
 
     /// Takes in what happened in a window and who ran in it, tick by tick. `names` know of it already.
@@ -230,6 +234,7 @@ impl InvocationBook {
 
     /// Settles what has waited for long enough, and gives the invocations whose energy is known now.
     pub fn settle(&mut self, now: Timestamp, names: &Names, anchor: WallAnchor) -> Vec<Finished> {
+        self.reporter_clocks.look(now, &self.history, |place| consumers_in(place, &self.records, names));
         let lateness = self.options.lateness;
         let is_due = |record: &Record| now.since(record.to) >= lateness;
         let (due, held): (VecDeque<Record>, VecDeque<Record>) = self.records.drain(..).partition(is_due);
@@ -488,6 +493,20 @@ fn zone_energies(zones: &[(Zone, Provenance)], energies: &[(Microjoules, f64)]) 
 
 fn container_of<'names>(consumer: &ConsumerId, names: &'names Names) -> Option<&'names Arc<Container>> {
     names.cgroup(names.cgroup_of(consumer))?.container.as_ref()
+}
+
+/// Who ran in a place, by some records.
+fn consumers_in(place: &Place, records: &VecDeque<Record>, names: &Names) -> Vec<ConsumerId> {
+    let mut consumers = BTreeSet::new();
+    for record in records.iter().filter(|record| record.zone == 0) {
+        for charged in &record.charged {
+            let function = || names.workloads().function_of(&charged.container, record.to);
+            if !consumers.contains(&charged.consumer) && is_place_of(place, charged, function(), names) {
+                consumers.insert(charged.consumer);
+            }
+        }
+    }
+    consumers.into_iter().collect()
 }
 
 fn is_place_of(place: &Place, charged: &Charged, function: Option<FunctionId>, names: &Names) -> bool {

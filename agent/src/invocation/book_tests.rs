@@ -95,8 +95,8 @@ impl Machine {
     fn report(&mut self, id: &str, start: u64, end: u64) -> Result<(), Refusal> {
         let (start, end) = (Timestamp(start * MS), Timestamp(end * MS));
         let place = Place::Container(ID.into());
-        let observed = Observed { id: id.into(), place, by: By::Report, start, end, on_cpu: None };
-        self.book.observe(observed, Timestamp(self.now))
+        let observed = Observed { id: id.into(), place, by: By::Report, start, end, on_cpu: None, reporter: None };
+        self.book.observe(observed, Timestamp(self.now)).map(|_| ())
     }
 
     fn phases(&self) -> [u64; 3] {

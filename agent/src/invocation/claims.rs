@@ -1,8 +1,8 @@
 //! How much of a consumer's CPU time belongs to which invocation.
 //!
-//! In each tick, an invocation whose own CPU time is known has the part of it that falls into the tick. The others share
-//! what is left in proportion to how much of the tick they cover: whoever runs in a container while an invocation is under
-//! way is taken to run for it.
+//! An invocation whose own CPU time is known has that, as far as it fell into these ticks. The others share what is left of
+//! each tick in proportion to how much of it they cover: whoever runs in a container while an invocation is under way is
+//! taken to run for it.
 
 use crate::activity::ConsumerId;
 use crate::clock::Timestamp;
@@ -34,36 +34,41 @@ pub(super) fn claims<'a>(
     claimants: &[Claimant],
 ) -> (f64, Vec<Claim>) {
     let mut claims = vec![Claim::default(); claimants.len()];
-    let mut whole = 0.0;
+    let (mut whole, mut spare) = (0.0, Vec::new());
     for tick in ticks {
         let cpu_time = tick.cpu_time(consumer).0 as f64;
-        if cpu_time > 0.0 {
-            whole += cpu_time;
-            claim_tick(tick, cpu_time, claimants, &mut claims);
+        let mut own = 0.0;
+        for (claimant, claim) in claimants.iter().zip(&mut claims) {
+            let part = own_part(claimant, tick);
+            claim.cpu_time += part;
+            own += part;
         }
+        whole += cpu_time;
+        spare.push((tick, (cpu_time - own).max(0.0)));
+    }
+    let own: f64 = claims.iter().map(|claim| claim.cpu_time).sum();
+    // What is known was measured by another clock, and when it was used is not known: it may be a little more than there is.
+    if own > whole {
+        for claim in &mut claims {
+            claim.cpu_time *= whole / own;
+        }
+    }
+    let all_spare: f64 = spare.iter().map(|(_, spare)| spare).sum();
+    let left = (whole - own).max(0.0);
+    for (tick, spare) in spare.into_iter().filter(|(_, spare)| *spare > 0.0) {
+        share(tick, left * (spare / all_spare), claimants, &mut claims);
     }
     (whole, claims)
 }
 
-fn claim_tick(tick: &Tick, cpu_time: f64, claimants: &[Claimant], claims: &mut [Claim]) {
-    let own: f64 = claimants.iter().map(|claimant| own_part(claimant, tick)).sum();
-    // What is known was measured by another clock: it may be a little more than the tick has.
-    let scale = if own > cpu_time { cpu_time / own } else { 1.0 };
-    let rest = (cpu_time - own * scale).max(0.0);
-    let covered: f64 = claimants.iter().filter(|it| it.on_cpu.is_none()).map(|it| cover(it, tick)).sum();
-    for (claimant, claim) in claimants.iter().zip(claims) {
-        let cover = cover(claimant, tick);
-        if cover <= 0.0 {
-            continue;
-        }
-        let part = match claimant.on_cpu {
-            Some(_) => own_part(claimant, tick) * scale,
-            None => rest * (cover / covered),
-        };
+/// Shares CPU time of a tick among the invocations whose own is not known.
+fn share(tick: &Tick, cpu_time: f64, claimants: &[Claimant], claims: &mut [Claim]) {
+    let sharing = || claimants.iter().map(|it| if it.on_cpu.is_none() { cover(it, tick) } else { 0.0 });
+    let covered: f64 = sharing().sum();
+    for (cover, claim) in sharing().zip(claims).filter(|(cover, _)| *cover > 0.0) {
+        let part = cpu_time * (cover / covered);
         claim.cpu_time += part;
-        if claimant.on_cpu.is_none() {
-            claim.unsure += part * (1.0 - cover).max(0.0);
-        }
+        claim.unsure += part * (1.0 - cover).max(0.0);
     }
 }
 
@@ -126,6 +131,15 @@ mod tests {
         let history = history(&[10, 10]);
         let claimants = [claimant(0, 20, Some(12)), claimant(0, 20, None)];
         assert_eq!(shares(&history, &claimants), (20.0, vec![12.0, 8.0]));
+    }
+
+    #[test]
+    fn known_cpu_time_is_whole_wherever_it_was_used() {
+        // All of it in the first tick, though it was under way for two.
+        let history = history(&[10, 0]);
+        assert_eq!(shares(&history, &[claimant(0, 20, Some(8))]), (10.0, vec![8.0]));
+        assert_eq!(shares(&history, &[claimant(0, 20, Some(8)), claimant(0, 10, None)]), (10.0, vec![8.0, 2.0]));
+        assert_eq!(shares(&history, &[claimant(0, 20, Some(16)), claimant(0, 20, Some(4))]), (10.0, vec![8.0, 2.0]));
     }
 
     #[test]

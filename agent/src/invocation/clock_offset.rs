@@ -31,10 +31,16 @@ impl ClockOffset {
 
     /// What has to be added to the reporter's times, in nanoseconds: -1 s to 1 s.
     pub fn nanoseconds(&self) -> i64 {
-        match self.0.iter().min() {
+        match self.most() {
             None | Some(0..=IN_STEP) => 0,
-            Some(least) => (*least).clamp(-LARGEST, LARGEST),
+            Some(least) => least,
         }
+    }
+
+    /// The most that may be added to the reporter's times so that no message arrives before it was sent, nanoseconds: -1 s
+    /// to 1 s; `None` before the first.
+    pub fn most(&self) -> Option<i64> {
+        self.0.iter().min().map(|least| (*least).clamp(-LARGEST, LARGEST))
     }
 }
 

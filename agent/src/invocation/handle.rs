@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, oneshot};
 
-use super::{Finished, Observed, Refusal};
+use super::{Finished, Observed, Refusal, Taken};
 
 /// The books have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Ended;
 type Send = dyn Fn(Vec<Observed>, oneshot::Sender<Answers>) -> Result<(), Ended> + core::marker::Send + Sync;
 
 /// For each invocation, whether it was taken.
-pub type Answers = Vec<Result<(), Refusal>>;
+pub type Answers = Vec<Result<Taken, Refusal>>;
 
 /// A way to the books, to be cloned at will.
 #[derive(Clone)]

@@ -6,6 +6,8 @@ use crate::activity::{ActivityWindow, ConsumerId};
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
+use super::alignment::Ran;
+
 /// How many figures are kept at most: 16 MiB. With more, the oldest ticks are forgotten earlier.
 const MOST_FIGURES: usize = 500_000;
 
@@ -62,6 +64,32 @@ impl History {
         }
     }
 
+    /// Where it begins; `None` while nothing is in it.
+    pub(super) fn begin(&self) -> Option<Timestamp> {
+        self.ticks.front().map(|tick| tick.from)
+    }
+
+    /// Where it ends.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.ticks.back().map(|tick| tick.to)
+    }
+
+    /// How long ticks are, in the mean; zero without any.
+    pub(super) fn resolution(&self) -> Nanoseconds {
+        let (Some(first), Some(last)) = (self.ticks.front(), self.ticks.back()) else { return Nanoseconds::ZERO };
+        Nanoseconds(last.to.since(first.from).0 / self.ticks.len() as u64)
+    }
+
+    /// CPU time of some consumers in the ticks that lie in a time, wholly or in part.
+    pub(super) fn activity(&self, consumers: &[ConsumerId], from: Timestamp, to: Timestamp) -> Vec<Ran> {
+        let ran = |tick: &Tick| Ran {
+            from: tick.from.0.cast_signed(),
+            to: tick.to.0.cast_signed(),
+            cpu_time: consumers.iter().map(|consumer| tick.cpu_time(consumer)).sum::<Nanoseconds>().0 as f64,
+        };
+        self.within(from, to).map(ran).collect()
+    }
+
     /// The ticks that lie in a time, wholly or in part.
     pub(super) fn within(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Tick> {
         let first = self.ticks.partition_point(|tick| tick.to <= from);
@@ -85,5 +113,17 @@ mod tests {
         assert_eq!(found, [60, 70]);
         let last = history.within(Timestamp(90), Timestamp(200)).last().expect("a tick");
         assert_eq!((last.cpu_time(&consumer(1)), last.cpu_time(&consumer(2))), (Nanoseconds(90), Nanoseconds::ZERO));
+    }
+
+    #[test]
+    fn activity_is_that_of_who_is_asked_for() {
+        let mut history = History::new(Nanoseconds(1_000));
+        for (from, to, used) in [(0, 10, 4), (10, 24, 14), (24, 30, 0)] {
+            history.add(&tick(from, to, &[(1, used), (2, 3), (3, 1)]), |_| true);
+        }
+        assert_eq!(history.resolution(), Nanoseconds(10));
+        let activity = history.activity(&[consumer(1), consumer(3)], Timestamp(12), Timestamp(30));
+        let expected = [(10, 24, 15.0), (24, 30, 1.0)].map(|(from, to, cpu_time)| Ran { from, to, cpu_time });
+        assert_eq!(activity, expected);
     }
 }

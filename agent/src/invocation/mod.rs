@@ -3,6 +3,7 @@
 //! Invocations are seen by the kernel (a process each, or a request on a socket) or are reported. Their energy is a part of
 //! what the container used that they ran in, by CPU time.
 
+mod alignment;
 mod book;
 mod claims;
 mod clock_offset;
@@ -15,13 +16,15 @@ mod history;
 mod observed;
 mod processes;
 mod refusal;
+mod reporter_clocks;
 mod totals;
+mod unexplained;
 
 pub use book::{BookOptions, InvocationBook};
 pub use clock_offset::ClockOffset;
 pub use finished::{Finished, ZoneEnergy};
 pub use handle::{Answers, Ended, InvocationHandle};
 pub use histogram::{BUCKETS, Exemplar, Histogram};
-pub use observed::{By, Observed, Place};
+pub use observed::{By, Observed, Place, Reporter, ReporterId, Taken};
 pub use refusal::Refusal;
 pub use totals::{FunctionTotals, Phase, Phases};

@@ -32,7 +32,7 @@ impl By {
 }
 
 /// Where an invocation ran, as far as its observer knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// In the container of this id.
     Container(Arc<str>),
@@ -64,4 +64,26 @@ pub struct Observed {
     pub end: Timestamp,
     /// CPU time that is known to be its own; where it is not, it is taken from what ran meanwhile.
     pub on_cpu: Option<Nanoseconds>,
+    /// Whose clock its times are by, where nobody tells how far it is off.
+    pub reporter: Option<Reporter>,
+}
+
+/// Who reports, to be known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReporterId(pub [u8; 32]);
+
+/// A reporter that does not tell what time it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reporter {
+    /// Which.
+    pub id: ReporterId,
+    /// What was added to its times, nanoseconds.
+    pub added: i64,
+}
+
+/// An invocation was taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// What has to be added to its reporter's times, nanoseconds, as far as what ran tells.
+    pub offset: Option<i64>,
 }

@@ -5,8 +5,10 @@ use crate::telemetry;
 /// Why an invocation is not in the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It ends before it begins, or lasts longer than a day.
-    #[error("it ends before it begins, or lasts longer than a day")]
+    /// It ends before it begins, lasts longer than a day, or has used no amount of CPU time that there is.
+    #[error(
+        "it ends before it begins, lasts longer than a day, or says that it has used an impossible amount of CPU time"
+    )]
     Impossible,
     /// It ends in the future.
     #[error("it ends more than a second from now: are the clocks in step?")]

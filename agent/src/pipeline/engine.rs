@@ -11,7 +11,7 @@ use crate::config::{Config, Policy};
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::host::HostRoots;
 use crate::identity::{FunctionRules, Identity, MetadataNews, NodeFacts};
-use crate::invocation::{Finished, Observed, Refusal};
+use crate::invocation::{Finished, Observed, Refusal, Taken};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
 use crate::source::Reading;
@@ -96,7 +96,7 @@ impl Engine {
     }
 
     /// Takes in an invocation that was reported.
-    pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<Taken, Refusal> {
         self.invocations.observe(observed, now)
     }
 

@@ -10,7 +10,7 @@ use crate::clock::{Timestamp, WallAnchor};
 use crate::config::InvocationConfig;
 use crate::fuse::join;
 use crate::identity::Names;
-use crate::invocation::{BookOptions, By, Finished, InvocationBook, Observed, Place, Refusal};
+use crate::invocation::{BookOptions, By, Finished, InvocationBook, Observed, Place, Refusal, Taken};
 use crate::units::Nanoseconds;
 
 /// How much further back than reports may come the history goes: a slow meter's energy comes late too.
@@ -59,7 +59,7 @@ impl InvocationSide {
     }
 
     /// Takes in an invocation, and counts it where it is refused.
-    pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<Taken, Refusal> {
         self.book.observe(observed, now).inspect_err(|refusal| refusal.count())
     }
 
@@ -73,6 +73,7 @@ impl InvocationSide {
                 start: request.start,
                 end: request.end,
                 on_cpu: Some(request.on_cpu),
+                reporter: None,
             };
             // Whether it is taken is counted; nobody waits for an answer.
             let _ = self.observe(observed, now);

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::identity::MetadataNews;
-use crate::invocation::{Observed, Refusal};
+use crate::invocation::{Answers, Observed};
 use crate::snapshot::Request;
 use crate::source::Reading;
 
@@ -17,7 +17,7 @@ pub(super) enum Message {
     /// A source of metadata tells of pods and containers; when it was heard.
     Metadata(Timestamp, Vec<MetadataNews>),
     /// Invocations are reported; the reply says for each whether it was taken.
-    Observed(Vec<Observed>, oneshot::Sender<Vec<Result<(), Refusal>>>),
+    Observed(Vec<Observed>, oneshot::Sender<Answers>),
     /// An exporter wants a picture.
     Snapshot(Request),
     /// The configuration was loaded anew.

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use prony_proto::invocation::v1 as pb;
 use prony_proto::invocation::v1::invocations_client::InvocationsClient;
 use prony_tests::{
@@ -168,13 +168,34 @@ impl Drop for Server {
     }
 }
 
-/// A request as its server saw it: what it was for, and from when to when by the wall clock.
-type Span = (String, Duration, Duration);
+/// A request as its server saw it.
+struct Served {
+    /// What it was for, and a number.
+    id: String,
+    /// When it began and ended, by the wall clock.
+    start: Duration,
+    end: Duration,
+    /// CPU time of its thread meanwhile.
+    cpu_time: Duration,
+}
 
-fn span(id: String, answer: Vec<u8>) -> Result<Span> {
-    let answer = String::from_utf8(answer)?;
-    let (start, end) = answer.split_once(' ').context("no span")?;
-    Ok((id, Duration::from_nanos(start.parse()?), Duration::from_nanos(end.parse()?)))
+impl Served {
+    fn new(id: String, answer: Vec<u8>) -> Result<Self> {
+        let answer = String::from_utf8(answer)?;
+        let numbers =
+            answer.split(' ').map(|it| it.parse().map(Duration::from_nanos)).collect::<Result<Vec<_>, _>>()?;
+        let [start, end, cpu_time] = numbers[..] else { bail!("'{answer}' is no span") };
+        Ok(Self { id, start, end, cpu_time })
+    }
+}
+
+/// What a reporter tells of its invocations.
+#[derive(Clone, Copy)]
+struct Telling {
+    /// How far its clock is ahead of the node's.
+    ahead: Duration,
+    /// Whether it tells what CPU time each has used.
+    cpu_time: bool,
 }
 
 fn wall_clock() -> Duration {
@@ -182,7 +203,7 @@ fn wall_clock() -> Duration {
 }
 
 /// Asks over four connections, 100 times a second in all, for short and long work in turn; how often in all.
-fn ask(server: SocketAddr, seconds: u32, ended: &mpsc::UnboundedSender<Span>) -> Result<usize> {
+fn ask(server: SocketAddr, seconds: u32, ended: &mpsc::UnboundedSender<Served>) -> Result<usize> {
     let ask_from = |client: u32| -> Result<usize> {
         let mut connection = KeptAlive::connect(server)?;
         let began = Instant::now() + Duration::from_millis(u64::from(10 * client));
@@ -194,7 +215,7 @@ fn ask(server: SocketAddr, seconds: u32, ended: &mpsc::UnboundedSender<Span>) ->
             let kind = if (number + client).is_multiple_of(2) { "/short" } else { "/long" };
             let answer = connection.ask(kind)?;
             // Nobody listens where nobody reports.
-            let _ = ended.send(span(format!("{kind} {client} {number}"), answer)?);
+            let _ = ended.send(Served::new(format!("{kind} {client} {number}"), answer)?);
         }
         Ok(seconds as usize * 25)
     };
@@ -246,14 +267,18 @@ fn requests_on_sockets_have_the_energy_of_their_kind() -> Result<()> {
     assert_whole(&samples)
 }
 
-/// Reports every invocation of `reporting` as it ends, by a clock that is `ahead` of the node's; what the agent answers
-/// when all have ended.
-fn report(agent: &Agent, ended: mpsc::UnboundedReceiver<Span>, ahead: Duration) -> Result<pb::ReportResponse> {
-    let at = move |since: Duration| Some((UNIX_EPOCH + since + ahead).into());
-    let message = move |(id, start, end): Span| {
+/// Reports every invocation of `reporting` as it ends; what the agent answers when all have ended.
+fn report(agent: &Agent, ended: mpsc::UnboundedReceiver<Served>, telling: Telling) -> Result<pb::ReportResponse> {
+    let at = move |since: Duration| Some((UNIX_EPOCH + since + telling.ahead).into());
+    let message = move |served: Served| {
         let function = pb::FunctionName { name: "reporting".into(), namespace: String::new() };
-        let place = Some(pb::invocation::Place::Function(function));
-        let invocation = pb::Invocation { place, id, start: at(start), end: at(end) };
+        let invocation = pb::Invocation {
+            place: Some(pb::invocation::Place::Function(function)),
+            id: served.id,
+            start: at(served.start),
+            end: at(served.end),
+            cpu_nanoseconds: telling.cpu_time.then_some(served.cpu_time.as_nanos() as u64),
+        };
         pb::ReportRequest { invocations: vec![invocation], sent_at: at(wall_clock()) }
     };
     let messages = UnboundedReceiverStream::new(ended).map(message);
@@ -269,13 +294,13 @@ fn report(agent: &Agent, ended: mpsc::UnboundedReceiver<Span>, ahead: Duration) 
 fn serve_and_report(
     agent: &Agent,
     server: SocketAddr,
-    ahead: Duration,
+    telling: Telling,
 ) -> Result<(Vec<pb::FinishedInvocation>, pb::ReportResponse)> {
     let mut invocations = watch(agent)?;
     let (ended, to_report) = mpsc::unbounded_channel();
     let (asked, response) = thread::scope(|scope| -> Result<_> {
         let asking = scope.spawn(move || ask(server, 8, &ended));
-        let response = report(agent, to_report, ahead)?;
+        let response = report(agent, to_report, telling)?;
         Ok((asking.join().expect("a client has failed")?, response))
     })?;
     ensure!((response.accepted, response.refused) == (asked as u64, 0), "{response:?}");
@@ -305,8 +330,11 @@ fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
     let server = Server::start(&container)?;
     let agent = start(&engine, "[invocation]\nresolution = '5ms'\n")?;
     wait_until_named(&agent, &server, "reporting")?;
-    for (ahead, said) in [(Duration::ZERO, -0.0..=0.0), (Duration::from_millis(400), -0.4..=-0.38)] {
-        let (seen, response) = serve_and_report(&agent, server.address, ahead)?;
+    let in_step = Telling { ahead: Duration::ZERO, cpu_time: false };
+    let ahead = Telling { ahead: Duration::from_millis(400), ..in_step };
+    let by_thread = Telling { cpu_time: true, ..in_step };
+    for (telling, said) in [(in_step, -0.0..=0.0), (ahead, -0.4..=-0.38), (by_thread, -0.0..=0.0)] {
+        let (seen, response) = serve_and_report(&agent, server.address, telling)?;
         let ratio = ratio_of_kinds(&seen);
         println!("the clock is said to be {:.1} ms behind", response.clock_offset_seconds * 1e3);
         ensure!((ratio / 5.0 - 1.0).abs() <= 0.05, "long requests used {ratio} times as much as short ones");

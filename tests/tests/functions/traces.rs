@@ -17,10 +17,15 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prony_tests::{
     Agent, DockerEngine, KeptAlive, TestCgroup, free_tcp_address, needs_agent, needs_bpf, skip, wait_until,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::error::TryRecvError;
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status};
 
-use super::{SETTLED_WITHIN, Server, assert_whole, id, settled, start, wait_until_named};
+use super::{
+    SETTLED_WITHIN, Served, Server, ask, assert_whole, id, ratio_of_kinds, settled, start, told, wait_until_named,
+    watch,
+};
 
 /// How many requests the function is asked.
 const ASKED: u64 = 60;
@@ -68,11 +73,14 @@ fn span(number: u64, kind: SpanKind, start: u64) -> Span {
     }
 }
 
+fn text(key: &str, text: &str) -> KeyValue {
+    let value = AnyValue { value: Some(Value::StringValue(text.into())) };
+    KeyValue { key: key.into(), value: Some(value), ..KeyValue::default() }
+}
+
 /// Sends spans of a function as an SDK does.
 fn export(agent: &Agent, function: &str, spans: Vec<Span>) -> Result<ExportTraceServiceResponse> {
-    let name = AnyValue { value: Some(Value::StringValue(function.into())) };
-    let attributes = vec![KeyValue { key: "faas.name".into(), value: Some(name), ..KeyValue::default() }];
-    let resource = Some(Resource { attributes, ..Resource::default() });
+    let resource = Some(Resource { attributes: vec![text("faas.name", function)], ..Resource::default() });
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
     let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
     let address = format!("http://{}", agent.grpc_address());
@@ -149,4 +157,71 @@ fn spans_reach_the_collector_with_their_energy() -> Result<()> {
     let dropped = agent.samples()?.sum("prony_spans_dropped_total", &[]);
     ensure!(dropped == 0.0, "{dropped} spans were dropped");
     assert_whole(&samples)
+}
+
+/// How far a sender's clock is behind.
+const BEHIND: Duration = Duration::from_millis(400);
+
+/// Sends what was served in batches, as an SDK does, by a clock that is [`BEHIND`]; until nothing more comes.
+fn export_all(agent: &Agent, mut ended: UnboundedReceiver<Served>) -> Result<()> {
+    let by_its_clock = |at: Duration| at.saturating_sub(BEHIND).as_nanos() as u64;
+    let as_span = |served: Served| Span {
+        trace_id: u128::from(by_its_clock(served.start)).to_be_bytes().to_vec(),
+        span_id: by_its_clock(served.end).to_be_bytes().to_vec(),
+        kind: SpanKind::Server as i32,
+        start_time_unix_nano: by_its_clock(served.start),
+        end_time_unix_nano: by_its_clock(served.end),
+        attributes: vec![text("faas.invocation_id", &served.id)],
+        ..Span::default()
+    };
+    loop {
+        thread::sleep(Duration::from_millis(500));
+        let mut batch = Vec::new();
+        let is_over = loop {
+            match ended.try_recv() {
+                Ok(served) => batch.push(as_span(served)),
+                Err(error) => break error == TryRecvError::Disconnected,
+            }
+        };
+        let refused = export(agent, "behind", batch)?.partial_success;
+        ensure!(refused.is_none(), "{refused:?}");
+        if is_over {
+            return Ok(());
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_behind_is_told_by_what_ran() -> Result<()> {
+    if let Some(reason) = needs_bpf().or_else(needs_agent) {
+        skip("a_clock_that_is_behind_is_told_by_what_ran", &reason);
+        return Ok(());
+    }
+    let engine = DockerEngine::start()?;
+    engine.add(&id(5), "behind");
+    let container = TestCgroup::container(&id(5))?;
+    let server = Server::start(&container)?;
+    let agent = start(&engine, "[invocation]\nresolution = '5ms'\n")?;
+    wait_until_named(&agent, &server, "behind")?;
+    let ask_and_export = |seconds| {
+        let (tell, ended) = tokio::sync::mpsc::unbounded_channel();
+        thread::scope(|scope| -> Result<usize> {
+            let asking = scope.spawn(move || ask(server.address, seconds, &tell));
+            export_all(&agent, ended)?;
+            asking.join().expect("a client has failed")
+        })
+    };
+    ask_and_export(5)?;
+    let offset = agent.samples()?.sum("prony_reporter_clock_offset_seconds", &[]);
+    println!("the clock is said to be {:.1} ms behind", offset * 1e3);
+    ensure!((offset - BEHIND.as_secs_f64()).abs() <= 0.002, "the clock is said to be {offset} s behind");
+    // What was sent before the clock was known is settled.
+    settled(&agent, "behind")?;
+    let mut invocations = watch(&agent)?;
+    let asked = ask_and_export(8)?;
+    let seen = told(&mut invocations, asked);
+    ensure!(seen.len() == asked, "{} of {asked} were told", seen.len());
+    let ratio = ratio_of_kinds(&seen);
+    ensure!((ratio / 5.0 - 1.0).abs() <= 0.05, "long requests used {ratio} times as much as short ones");
+    Ok(())
 }

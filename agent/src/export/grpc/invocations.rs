@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::clock::{Timestamp, WallAnchor};
-use crate::export::reporter_clock::{arrived, unix_now};
+use crate::export::reporter_clock::{say_offset, unix_now};
 use crate::invocation::{By, ClockOffset, Finished, InvocationHandle, Observed, Place, Refusal};
+use crate::units::Nanoseconds;
 
 use super::lines::unix;
 
@@ -59,12 +60,14 @@ impl Invocations for InvocationService {
             }
             let anchor = WallAnchor::take();
             if let Some(sent) = message.sent_at.and_then(|at| nanoseconds(&at)) {
-                response.clock_offset_seconds = arrived(&mut offset, sent, unix_now()) as f64 / 1e9;
+                offset.message(sent, unix_now());
+                say_offset(offset.nanoseconds());
+                response.clock_offset_seconds = offset.nanoseconds() as f64 / 1e9;
             }
             let (ids, observed) = observe(message.invocations, anchor, offset.nanoseconds())?;
             let answers = self.handle.report(observed).await.map_err(|_| stopping())?;
             for (id, answer) in ids.into_iter().zip(answers) {
-                count(&mut response, &id, answer);
+                count(&mut response, &id, answer.err());
             }
         }
         Ok(Response::new(response))
@@ -101,10 +104,10 @@ impl Invocations for InvocationService {
     }
 }
 
-fn count(response: &mut pb::ReportResponse, id: &str, answer: Result<(), Refusal>) {
-    match answer {
-        Ok(()) => response.accepted += 1,
-        Err(refusal) => {
+fn count(response: &mut pb::ReportResponse, id: &str, refusal: Option<Refusal>) {
+    match refusal {
+        None => response.accepted += 1,
+        Some(refusal) => {
             response.refused += 1;
             if response.refusals.len() < MOST_REFUSALS {
                 response.refusals.push(pb::Refusal { id: id.to_owned(), reason: refusal.to_string() });
@@ -147,7 +150,15 @@ fn observe(
             }
         };
         let (start, end) = (time(invocation.start, "start")?, time(invocation.end, "end")?);
-        observed.push(Observed { id: invocation.id.into(), place, by: By::Report, start, end, on_cpu: None });
+        observed.push(Observed {
+            id: invocation.id.into(),
+            place,
+            by: By::Report,
+            start,
+            end,
+            on_cpu: invocation.cpu_nanoseconds.map(Nanoseconds),
+            reporter: None,
+        });
     }
     Ok((observed.iter().map(|it| Arc::clone(&it.id)).collect(), observed))
 }

@@ -8,11 +8,23 @@ use crate::units::Microjoules;
 /// What the names of all attributes begin with that are added.
 const OURS: [&str; 2] = ["prony.energy.", "prony.cpu."];
 
+/// CPU time: what an invocation says that it has used, if its threads tell, and then what it has.
+pub(super) const CPU_SECONDS: &str = "prony.cpu.seconds";
+
 /// The text of an attribute; `None` where it is not there, no text, or empty.
 pub(super) fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     let value = attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()?;
     match &value.value {
         Some(any_value::Value::StringValue(text)) if !text.is_empty() => Some(text),
+        _ => None,
+    }
+}
+
+/// The number of an attribute; `None` where it is not there or no number.
+pub(super) fn number(attributes: &[KeyValue], key: &str) -> Option<f64> {
+    match attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()?.value {
+        Some(any_value::Value::DoubleValue(number)) => Some(number),
+        Some(any_value::Value::IntValue(number)) => Some(number as f64),
         _ => None,
     }
 }
@@ -34,7 +46,7 @@ fn with(key: String, value: any_value::Value) -> KeyValue {
 /// errors too, since a meter's error is mostly the same on all of them.
 pub(super) fn add_energy(attributes: &mut Vec<KeyValue>, finished: &Finished) {
     attributes.retain(|attribute| !OURS.iter().any(|ours| attribute.key.starts_with(ours)));
-    attributes.push(with_number("prony.cpu.seconds".into(), finished.cpu_time.0 as f64 / 1e9));
+    attributes.push(with_number(CPU_SECONDS.into(), finished.cpu_time.0 as f64 / 1e9));
     for (index, first) in finished.energy.iter().enumerate() {
         let name = &first.zone.name;
         if finished.energy[..index].iter().any(|before| before.zone.name == *name) {

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::clock::WallAnchor;
 use crate::export::reporter_clock::unix_now;
-use crate::invocation::{By, InvocationHandle, Observed, Refusal};
+use crate::invocation::{By, InvocationHandle, Observed, Refusal, Taken};
 use crate::notice::Notice;
 
 use super::clocks::Clocks;
@@ -81,7 +81,7 @@ impl TraceReceiver {
     fn sort(&self, found: Vec<Found>, request: &ExportTraceServiceRequest, sender: Option<IpAddr>) -> Sorted {
         let (now, anchor) = (unix_now(), WallAnchor::take());
         let mut known = self.known();
-        let mut offsets = vec![None; request.resource_spans.len()];
+        let mut reporters = vec![None; request.resource_spans.len()];
         let mut sorted = Sorted::default();
         for Found { position, told } in found {
             let told = match told {
@@ -100,11 +100,18 @@ impl TraceReceiver {
                 continue;
             }
             let resource = position.resource;
-            let offset = *offsets[resource]
-                .get_or_insert_with(|| known.clocks.offset(sender, &request.resource_spans[resource], now));
-            let at = |unix: i64| anchor.monotonic(unix.saturating_add(offset));
-            let (start, end) = (at(told.start), at(told.end));
-            let observed = Observed { id: told.id, place: told.place, by: By::Report, start, end, on_cpu: None };
+            let reporter = *reporters[resource]
+                .get_or_insert_with(|| known.clocks.reporter(sender, &request.resource_spans[resource], now));
+            let at = |unix: i64| anchor.monotonic(unix.saturating_add(reporter.added));
+            let observed = Observed {
+                id: told.id,
+                place: told.place,
+                by: By::Report,
+                start: at(told.start),
+                end: at(told.end),
+                on_cpu: told.on_cpu,
+                reporter: Some(reporter),
+            };
             sorted.reported.push(Reported { span: told.span, position, observed });
         }
         sorted
@@ -147,10 +154,16 @@ impl TraceService for TraceReceiver {
         };
         let mut refused = Vec::new();
         for (it, answer) in reported.iter().zip(answers) {
-            if let Err(refusal) = answer {
-                self.known().recent.forget(it.span);
-                refused.push(Awaited::of_observed(&it.observed));
-                refusals.push(refusal);
+            match (answer, it.observed.reporter) {
+                (Ok(Taken { offset: Some(offset) }), Some(reporter)) => {
+                    self.known().clocks.is_off(reporter.id, offset);
+                }
+                (Ok(_), _) => {}
+                (Err(refusal), _) => {
+                    self.known().recent.forget(it.span);
+                    refused.push(Awaited::of_observed(&it.observed));
+                    refusals.push(refusal);
+                }
             }
         }
         self.give_up_on(number, &refused);

@@ -10,12 +10,15 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use rustc_hash::FxHashMap;
 
 use crate::invocation::{Place, Refusal};
+use crate::units::Nanoseconds;
 
-use super::attributes::text;
+use super::attributes::{CPU_SECONDS, number, text};
 
 /// How long an invocation's id may be, and the names of its place, in bytes.
 const LONGEST_ID: usize = 128;
 const LONGEST_NAME: usize = 512;
+/// The most CPU time that an invocation can have used, seconds: a day on each of 10,000 CPUs.
+const LONGEST_CPU_SECONDS: f64 = 86_400.0 * 1e4;
 /// How many spans up an enclosing invocation is looked for: calls nest no deeper, and a ring of parents has an end.
 const DEEPEST: usize = 64;
 
@@ -92,6 +95,8 @@ pub(super) struct Told {
     pub(super) place: Place,
     pub(super) start: i64,
     pub(super) end: i64,
+    /// CPU time that it says it has used.
+    pub(super) on_cpu: Option<Nanoseconds>,
 }
 
 /// The invocations among the spans of a request: those that serve something, or say that they are one, and tell where they
@@ -150,6 +155,13 @@ fn told(span: &Span, own_id: Option<&str>, place: Place) -> Result<Told, Refusal
         place,
         start: nanoseconds(span.start_time_unix_nano),
         end: nanoseconds(span.end_time_unix_nano),
+        on_cpu: match number(&span.attributes, CPU_SECONDS) {
+            None => None,
+            Some(seconds) if (0.0..=LONGEST_CPU_SECONDS).contains(&seconds) => {
+                Some(Nanoseconds((seconds * 1e9).round() as u64))
+            }
+            Some(_) => return Err(Refusal::Impossible),
+        },
     })
 }
 

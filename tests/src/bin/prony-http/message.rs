@@ -28,9 +28,10 @@ impl Reading {
     }
 }
 
-/// Does what a request asks for and answers it with when it began and ended; false where the connection is to be closed.
+/// Does what a request asks for and answers it with when it began and ended, and the CPU time that its thread has used for
+/// it, nanoseconds; false where the connection is to be closed.
 pub(crate) fn answer(connection: &mut TcpStream, request: &str) -> Result<bool> {
-    let began = unix_nanoseconds()?;
+    let (began, thread_began) = (unix_nanoseconds()?, thread_cpu_time());
     let path = request.split(' ').nth(1).unwrap_or("/");
     let kind = path.split('/').nth(1).unwrap_or("");
     burn(Duration::from_millis(match kind {
@@ -38,7 +39,8 @@ pub(crate) fn answer(connection: &mut TcpStream, request: &str) -> Result<bool> 
         "long" => 10,
         _ => 0,
     }));
-    let span = || -> Result<_> { Ok(format!("{began} {}", unix_nanoseconds()?).into_bytes()) };
+    let used = thread_cpu_time().saturating_sub(thread_began).as_nanos();
+    let span = || -> Result<_> { Ok(format!("{began} {} {used}", unix_nanoseconds()?).into_bytes()) };
     let body = if kind == "big" { vec![b'x'; 1 << 20] } else { span()? };
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
     connection.write_all(&[head.as_bytes(), &body].concat())?;
@@ -51,9 +53,12 @@ fn unix_nanoseconds() -> Result<u128> {
 
 /// Uses so much CPU time of this thread, however often it is interrupted.
 fn burn(length: Duration) {
-    let now = || clock_gettime(ClockId::ThreadCPUTime);
-    let until = Duration::try_from(now()).unwrap_or_default() + length;
-    while Duration::try_from(now()).is_ok_and(|now| now < until) {
+    let until = thread_cpu_time() + length;
+    while thread_cpu_time() < until {
         std::hint::spin_loop();
     }
+}
+
+fn thread_cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

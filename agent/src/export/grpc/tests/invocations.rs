@@ -12,7 +12,7 @@ use super::books::Books;
 use super::server::{Running, serve_with};
 use crate::clock::Timestamp;
 use crate::identity::{Function, Platform};
-use crate::invocation::{By, Finished, InvocationHandle, Observed, Place, Refusal, ZoneEnergy};
+use crate::invocation::{By, Finished, InvocationHandle, Observed, Place, Refusal, Taken, ZoneEnergy};
 use crate::source::{Provenance, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds};
 
@@ -28,7 +28,7 @@ pub(super) fn agent() -> Agent {
     let observed = Arc::new(Mutex::new(Vec::new()));
     let taken = Arc::clone(&observed);
     let handle = InvocationHandle::new(finished.clone(), move |some: Vec<Observed>, reply| {
-        let answer = |it: &Observed| if &*it.id == "late" { Err(Refusal::TooLate) } else { Ok(()) };
+        let answer = |it: &Observed| if &*it.id == "late" { Err(Refusal::TooLate) } else { Ok(Taken::default()) };
         reply.send(some.iter().map(answer).collect()).expect("somebody waits");
         taken.lock().unwrap().extend(some);
         Ok(())
@@ -53,6 +53,7 @@ fn invocation(id: &str, ahead: i64) -> pb::Invocation {
         place: Some(pb::invocation::Place::ContainerId("aa".into())),
         start: Some(wall(ahead - 10)),
         end: Some(wall(ahead)),
+        cpu_nanoseconds: None,
     }
 }
 
@@ -65,7 +66,7 @@ async fn what_is_reported_reaches_the_books_and_refusals_are_named() {
     let agent = agent();
     let messages = vec![
         request(vec![invocation("one", 0), invocation("late", 0)], None),
-        request(vec![invocation("two", 0)], None),
+        request(vec![pb::Invocation { cpu_nanoseconds: Some(7_000_000), ..invocation("two", 0) }], None),
     ];
     let response = client(&agent).await.report(tokio_stream::iter(messages)).await.expect("an answer").into_inner();
     assert_eq!((response.accepted, response.refused, response.clock_offset_seconds.to_bits()), (2, 1, 0));
@@ -76,6 +77,8 @@ async fn what_is_reported_reaches_the_books_and_refusals_are_named() {
         (&*observed[0].id, &observed[0].place, observed[0].by),
         ("one", &Place::Container("aa".into()), By::Report)
     );
+    let own: Vec<_> = observed.iter().filter(|it| it.on_cpu.is_some()).map(|it| (&*it.id, it.on_cpu)).collect();
+    assert_eq!(own, [("two", Some(Nanoseconds(7_000_000)))]);
     assert!(Timestamp::now().since(observed[0].end) < Nanoseconds::SECOND);
     assert!(observed[0].end.since(observed[0].start).0.abs_diff(10_000_000) < 1_000_000);
 }

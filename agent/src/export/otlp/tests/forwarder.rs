@@ -17,7 +17,7 @@ use super::held::{attribute, finished};
 use crate::config::OtlpConfig;
 use crate::export::otlp::fixtures::{request, span};
 use crate::export::otlp::{Forwarder, TraceReceiver};
-use crate::invocation::{By, Finished, InvocationHandle, Observed};
+use crate::invocation::{By, Finished, InvocationHandle, Observed, Taken};
 
 type Collected = mpsc::UnboundedReceiver<(Option<String>, ExportTraceServiceRequest)>;
 
@@ -75,7 +75,7 @@ fn forward(config: &OtlpConfig, collected: Collected) -> Setup {
     let observed = Arc::new(Mutex::new(Vec::new()));
     let taken = Arc::clone(&observed);
     let handle = InvocationHandle::new(finished.clone(), move |some: Vec<Observed>, reply| {
-        reply.send(some.iter().map(|_| Ok(())).collect()).expect("somebody waits");
+        reply.send(some.iter().map(|_| Ok(Taken::default())).collect()).expect("somebody waits");
         taken.lock().unwrap().extend(some);
         Ok(())
     });

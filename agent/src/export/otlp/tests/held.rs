@@ -62,6 +62,7 @@ fn awaited(id: &str, index: usize) -> (Awaited, Position) {
         start: Timestamp(1),
         end: Timestamp(2),
         on_cpu: None,
+        reporter: None,
     };
     (Awaited::of_observed(&observed), Position { resource: 0, scope: 0, span: index })
 }

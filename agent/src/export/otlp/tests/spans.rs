@@ -1,11 +1,13 @@
 //! Which spans are invocations.
 
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use crate::export::otlp::fixtures::{request, span};
 use crate::export::otlp::spans::{Found, invocations, remove};
 use crate::invocation::{Place, Refusal};
+use crate::units::Nanoseconds;
 
 const END: u64 = 1_700_000_000_000_000_000;
 
@@ -38,6 +40,24 @@ fn spans_that_serve_and_say_where_are_invocations() {
     let places: Vec<_> = found.iter().map(|it| it.told.as_ref().expect("good").place.clone()).collect();
     let function = Place::Function { name: "hello".into(), namespace: Some("fn".into()) };
     assert_eq!((&places[0], &places[1]), (&function, &Place::Container("cc".into())));
+}
+
+#[test]
+fn a_span_may_tell_its_cpu_time() {
+    let with_cpu = |value: Option<any_value::Value>| {
+        let attribute =
+            KeyValue { key: "prony.cpu.seconds".into(), value: Some(AnyValue { value }), ..KeyValue::default() };
+        let told = span(1, 0, END, &[("container.id", "c")]);
+        let attributes = told.attributes.iter().cloned().chain([attribute]).collect();
+        found(&[], vec![Span { attributes, ..told }])[0].told.clone().map(|told| told.on_cpu)
+    };
+    let milliseconds = |number: u64| Ok(Some(Nanoseconds(number * 1_000_000)));
+    assert_eq!(with_cpu(Some(any_value::Value::DoubleValue(0.004))), milliseconds(4));
+    assert_eq!(with_cpu(Some(any_value::Value::IntValue(2))), milliseconds(2_000));
+    assert_eq!(with_cpu(Some(any_value::Value::StringValue("4".into()))), Ok(None));
+    for impossible in [-1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(with_cpu(Some(any_value::Value::DoubleValue(impossible))), Err(Refusal::Impossible));
+    }
 }
 
 #[test]
