@@ -65,6 +65,11 @@ impl WallAnchor {
         Self { monotonic: Timestamp::now(), unix: unix.into() }
     }
 
+    /// Of a time line that is wall time itself, as nanoseconds since the Unix epoch.
+    pub fn unix_time() -> Self {
+        Self { monotonic: Timestamp::default(), unix: Nanoseconds::ZERO }
+    }
+
     /// The monotonic instant of a wall time in nanoseconds since the Unix epoch; the earliest there is for one before that.
     pub fn monotonic(&self, unix: i64) -> Timestamp {
         let moved = i128::from(unix) - i128::from(self.unix.0) + i128::from(self.monotonic.0);

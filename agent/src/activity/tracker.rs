@@ -86,6 +86,11 @@ impl Tracker {
         tracker
     }
 
+    /// The machine's CPUs.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
     /// How many slots are in use.
     pub fn slots_used(&self) -> usize {
         self.owners.used()

@@ -6,6 +6,8 @@ pub mod import_config;
 mod logging;
 pub mod meter_sim;
 mod output;
+pub mod record;
+pub mod replay;
 pub mod run;
 mod signals;
 pub mod top;
@@ -45,6 +47,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Say whether a configuration is good, and what would be in effect
     CheckConfig(check_config::CheckConfigArgs),
+    /// Write down what comes into the agent
+    Record(record::RecordArgs),
+    /// Send what was written down through the same pipeline again
+    Replay(replay::ReplayArgs),
     /// Turn the ESP32 system's per-node configuration into Prony's
     ImportConfig(import_config::ImportConfigArgs),
     /// Stand in for a power meter
@@ -58,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Top(args) => block_on(top::run(args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::Record(args) => record::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::ImportConfig(args) => import_config::run(&args),
         Command::MeterSim(args) => block_on(meter_sim::run(args)),
     };

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config, ConfigErrors, Loaded, Override};
 use crate::host::machine_name;
 use crate::pipeline;
+use crate::trace::{Recorded, Recorder};
 
 use super::logging::{self, LogFormat};
 use super::signals::{Patience, Signals, attend};
@@ -101,29 +102,58 @@ impl ConfigArgs {
     }
 }
 
-/// Runs the agent until it is told to end.
-pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    let loaded = args.config.load()?;
-    logging::start(args.log_format, args.verbose)?;
-    let origin = loaded.file_names().unwrap_or_else(|| format!("the defaults (no {})", config::DEFAULT_FILE));
-    tracing::info!("configuration: {origin}");
-    let Loaded { config, warnings, .. } = loaded;
-    for warning in warnings {
-        tracing::warn!("{warning}");
+impl RunArgs {
+    /// Loads the configuration from file, environment and these flags.
+    pub(super) fn load(&self) -> Result<Loaded, ConfigErrors> {
+        self.config.load()
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let end = runtime.block_on(serve(config, &args.config));
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    end.map(|()| ExitCode::SUCCESS)
+
+    /// Runs the agent until it is told to end, or for `length`. `recorder` writes down what comes in; what that has is
+    /// told in the end.
+    pub(super) fn start(
+        &self,
+        loaded: Loaded,
+        recorder: Option<Recorder>,
+        length: Option<Duration>,
+    ) -> anyhow::Result<Option<Recorded>> {
+        logging::start(self.log_format, self.verbose)?;
+        let origin = loaded.file_names().unwrap_or_else(|| format!("the defaults (no {})", config::DEFAULT_FILE));
+        tracing::info!("configuration: {origin}");
+        let Loaded { config, warnings, .. } = loaded;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+        let end = runtime.block_on(self.serve(config, recorder, length));
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        end
+    }
+
+    async fn serve(
+        &self,
+        config: Config,
+        recorder: Option<Recorder>,
+        length: Option<Duration>,
+    ) -> anyhow::Result<Option<Recorded>> {
+        let mut signals = Signals::listen()?;
+        let shutdown = CancellationToken::new();
+        let (sender, receiver) = watch::channel(config.clone());
+        if let Some(length) = length {
+            let shutdown = shutdown.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(length).await;
+                shutdown.cancel();
+            });
+        }
+        // On a task of its own, so that a pipeline that does not yield cannot hold up the signals.
+        let agent = tokio::spawn(pipeline::run(config, receiver, shutdown.clone(), recorder));
+        attend(async || signals.next().await, agent, || reload(&self.config, &sender), &shutdown, PATIENCE).await??
+    }
 }
 
-async fn serve(config: Config, args: &ConfigArgs) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
-    let shutdown = CancellationToken::new();
-    let (sender, receiver) = watch::channel(config.clone());
-    // On a task of its own, so that a pipeline that does not yield cannot hold up the signals.
-    let agent = tokio::spawn(pipeline::run(config, receiver, shutdown.clone()));
-    attend(async || signals.next().await, agent, || reload(args, &sender), &shutdown, PATIENCE).await??
+/// Runs the agent until it is told to end.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    args.start(args.load()?, None, None).map(|_| ExitCode::SUCCESS)
 }
 
 /// Reads the configuration anew. With errors in it, the old one stays.

@@ -318,7 +318,7 @@ pub struct AttributionConfig {
 pub type StaticPower = BTreeMap<String, Watts>;
 
 /// Who is charged a zone's static energy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// Nobody: it has a line of its own.

@@ -78,6 +78,13 @@ impl CgroupNames {
         }
     }
 
+    /// Says that a cgroup is (in) a container, whatever its path tells.
+    pub(super) fn set_container(&mut self, cgroup: CgroupId, container: Arc<Container>) {
+        if let Some(known) = self.known.get_mut(&cgroup) {
+            known.name.container = Some(container);
+        }
+    }
+
     pub(super) fn remove(&mut self, cgroup: CgroupId) {
         let Some(known) = self.known.get_mut(&cgroup) else { return };
         if !std::mem::replace(&mut known.removed, true) {

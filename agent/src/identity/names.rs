@@ -11,7 +11,7 @@ use crate::units::Nanoseconds;
 
 use super::cgroup_names::{CgroupName, CgroupNames};
 use super::interner::Interner;
-use super::{FunctionRules, MetadataNews, Workloads};
+use super::{Container, FunctionRules, MetadataNews, Workloads};
 
 /// How many ended consumers are remembered at least for energy that is charged late: at 1,000 process starts a second
 /// those of the last four seconds. Twice as many at most.
@@ -174,6 +174,11 @@ impl Names {
     /// Says where a cgroup is.
     pub fn set_cgroup_path(&mut self, cgroup: CgroupId, path: &str) {
         self.cgroups.insert(cgroup, path);
+    }
+
+    /// Says that a known cgroup is (in) a container, whatever its path tells.
+    pub fn set_container(&mut self, cgroup: CgroupId, container: Arc<Container>) {
+        self.cgroups.set_container(cgroup, container);
     }
 
     /// Says which program a process runs.

@@ -81,6 +81,8 @@ struct Waiting {
     /// CPU time in nanoseconds, as found with each zone: zones of sockets on which it did not run have none.
     cpu_times: Vec<f64>,
     energy: Vec<Microjoules>,
+    /// The part of it that is shared-out static energy.
+    idle: Vec<Microjoules>,
     /// By zone, in microjoules: errors that all windows have alike, and squares of those that each has of its own.
     systematic: Vec<f64>,
     variance: Vec<f64>,
@@ -100,7 +102,8 @@ struct Record {
 struct Charged {
     consumer: ConsumerId,
     container: Arc<Container>,
-    energy: Microjoules,
+    active: Microjoules,
+    idle: Microjoules,
 }
 
 /// A container.
@@ -171,6 +174,7 @@ impl InvocationBook {
             container: None,
             cpu_times: Vec::new(),
             energy: Vec::new(),
+            idle: Vec::new(),
             systematic: Vec::new(),
             variance: Vec::new(),
         });
@@ -220,7 +224,7 @@ impl InvocationBook {
         self.zones[zone].1 = self.zones[zone].1.max(attribution.provenance);
         let charged = attribution.shares.iter().filter_map(|share| {
             let container = Arc::clone(container_of(&share.consumer, names)?);
-            Some(Charged { consumer: share.consumer, container, energy: share.active + share.idle })
+            Some(Charged { consumer: share.consumer, container, active: share.active, idle: share.idle })
         });
         let record = Record {
             zone,
@@ -258,8 +262,9 @@ impl InvocationBook {
             .collect();
         for charged in &record.charged {
             if let Some(tree) = self.processes.tree_mut(&charged.consumer) {
-                add(&mut tree.energy, record.zone, charged.energy);
-                let error = record.uncertainty * charged.energy.0 as f64;
+                add(&mut tree.energy, record.zone, charged.energy());
+                add(&mut tree.idle, record.zone, charged.idle);
+                let error = record.uncertainty * charged.energy().0 as f64;
                 add_to(&mut tree.variance, record.zone, error * error);
             } else {
                 self.settle_charge(record, charged, &overlapping, names);
@@ -288,22 +293,25 @@ impl InvocationBook {
             .collect();
         let ticks = self.history.within(record.from, record.to);
         let (whole, claims) = claims(&charged.consumer, ticks, &claimants);
-        let (parts, rest) = divide(charged.energy, whole, &claims);
-        for ((&index, claim), part) in theirs.iter().zip(&claims).zip(&parts) {
+        let (active, resting) = divide(charged.active, whole, &claims);
+        let (idle, resting_idle) = divide(charged.idle, whole, &claims);
+        for ((&index, claim), (active, idle)) in theirs.iter().zip(&claims).zip(active.into_iter().zip(idle)) {
             let waiting = &mut self.waiting[index];
             waiting.container.get_or_insert_with(|| Arc::clone(&charged.container.id));
             waiting.function = waiting.function.or(function);
             add_to(&mut waiting.cpu_times, record.zone, claim.cpu_time);
-            add(&mut waiting.energy, record.zone, *part);
-            add_to(&mut waiting.systematic, record.zone, record.uncertainty * part.0 as f64);
-            let unsure = if whole > 0.0 { charged.energy.0 as f64 * claim.unsure / whole } else { 0.0 };
+            add(&mut waiting.energy, record.zone, active + idle);
+            add(&mut waiting.idle, record.zone, idle);
+            add_to(&mut waiting.systematic, record.zone, record.uncertainty * (active + idle).0 as f64);
+            let unsure = if whole > 0.0 { charged.energy().0 as f64 * claim.unsure / whole } else { 0.0 };
             add_to(&mut waiting.variance, record.zone, unsure * unsure);
         }
         let first = claimants.iter().map(|claimant| claimant.start).min();
-        let resting = self.resting_phase(&charged.container, record.from, first);
+        let phase = self.resting_phase(&charged.container, record.from, first);
         let mut phases = Phases::default();
-        phases.add(Phase::Invocation, record.zone, charged.energy - rest);
-        phases.add(resting, record.zone, rest);
+        let rest = resting + resting_idle;
+        phases.add(Phase::Invocation, record.zone, charged.energy() - rest);
+        phases.add(phase, record.zone, rest);
         self.book(charged, record, timeline, &phases);
     }
 
@@ -398,8 +406,7 @@ impl InvocationBook {
             }
             self.count_start(&tree.container, function);
             let Some(end) = tree.end else { continue };
-            let energies: Vec<_> =
-                tree.energy.iter().zip(&tree.variance).map(|(energy, variance)| (*energy, variance.sqrt())).collect();
+            let sigmas = tree.variance.iter().map(|variance| variance.sqrt());
             let invocation = Finished {
                 id: format!("{}-{}", tree.root.0, tree.root.1.0).into(),
                 by: By::Process,
@@ -408,7 +415,7 @@ impl InvocationBook {
                 start: tree.start,
                 end,
                 cpu_time: tree.cpu_time,
-                energy: zone_energies(&self.zones, &energies),
+                energy: zone_energies(&self.zones, &tree.energy, &tree.idle, sigmas),
             };
             self.count(function, &invocation, anchor);
             finished.push(invocation);
@@ -468,11 +475,16 @@ impl InvocationBook {
     }
 }
 
+impl Charged {
+    fn energy(&self) -> Microjoules {
+        self.active + self.idle
+    }
+}
+
 impl Waiting {
     fn finish(self, function: &Arc<Function>, zones: &[(Zone, Provenance)]) -> Finished {
         let sigma = |(systematic, variance): (&f64, &f64)| (systematic * systematic + variance).sqrt();
         let sigmas = self.systematic.iter().zip(&self.variance).map(sigma);
-        let energies: Vec<_> = self.energy.iter().copied().zip(sigmas).collect();
         Finished {
             id: self.observed.id,
             by: self.observed.by,
@@ -481,14 +493,22 @@ impl Waiting {
             start: self.observed.start,
             end: self.observed.end,
             cpu_time: Nanoseconds(self.cpu_times.iter().copied().fold(0.0, f64::max).round() as u64),
-            energy: zone_energies(zones, &energies),
+            energy: zone_energies(zones, &self.energy, &self.idle, sigmas),
         }
     }
 }
 
-fn zone_energies(zones: &[(Zone, Provenance)], energies: &[(Microjoules, f64)]) -> Vec<ZoneEnergy> {
-    let with_zone = zones.iter().cloned().zip(energies);
-    with_zone.map(|((zone, provenance), &(energy, sigma))| ZoneEnergy { zone, energy, sigma, provenance }).collect()
+fn zone_energies(
+    zones: &[(Zone, Provenance)],
+    energies: &[Microjoules],
+    idle: &[Microjoules],
+    sigmas: impl Iterator<Item = f64>,
+) -> Vec<ZoneEnergy> {
+    let parts = energies.iter().copied().zip(idle.iter().copied()).zip(sigmas);
+    let with_zone = zones.iter().cloned().zip(parts);
+    with_zone
+        .map(|((zone, provenance), ((energy, idle), sigma))| ZoneEnergy { zone, energy, idle, sigma, provenance })
+        .collect()
 }
 
 fn container_of<'names>(consumer: &ConsumerId, names: &'names Names) -> Option<&'names Arc<Container>> {

@@ -37,6 +37,8 @@ pub struct ZoneEnergy {
     pub zone: Zone,
     /// Its energy.
     pub energy: Microjoules,
+    /// The part of `energy` that is its share of the static energy, where the policy shares that out.
+    pub idle: Microjoules,
     /// One standard deviation of it, in microjoules.
     pub sigma: f64,
     /// Whether the zone was measured all the time.

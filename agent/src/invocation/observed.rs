@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::activity::{CgroupId, Pid};
+use crate::activity::{CgroupId, Pid, SocketRequest};
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
@@ -66,6 +66,20 @@ pub struct Observed {
     pub on_cpu: Option<Nanoseconds>,
     /// Whose clock its times are by, where nobody tells how far it is off.
     pub reporter: Option<Reporter>,
+}
+
+impl From<SocketRequest> for Observed {
+    fn from(request: SocketRequest) -> Self {
+        Self {
+            id: format!("{} {}-{}", request.path, request.tid, request.start.0).into(),
+            place: Place::Process(request.cgroup, request.pid),
+            by: By::Socket,
+            start: request.start,
+            end: request.end,
+            on_cpu: Some(request.on_cpu),
+            reporter: None,
+        }
+    }
 }
 
 /// Who reports, to be known again.

@@ -34,6 +34,8 @@ pub(super) struct Tree {
     pub(super) cpu_time: Nanoseconds,
     /// By zone.
     pub(super) energy: Vec<Microjoules>,
+    /// The part of it that is shared-out static energy.
+    pub(super) idle: Vec<Microjoules>,
     /// By zone, in square microjoules.
     pub(super) variance: Vec<f64>,
     /// All its consumers, past and present.
@@ -129,6 +131,7 @@ impl Processes {
             closed: start,
             cpu_time: Nanoseconds::ZERO,
             energy: Vec::new(),
+            idle: Vec::new(),
             variance: Vec::new(),
             members: Vec::new(),
             living: 0,

@@ -80,6 +80,14 @@ impl ActivitySide {
         }
     }
 
+    /// The machine's CPUs.
+    pub(super) fn topology(&self) -> &Topology {
+        match self {
+            Self::Kernel(counting) => counting.tracker.topology(),
+            Self::Blind { topology, .. } => topology,
+        }
+    }
+
     /// How the kernel side is doing; `None` without one.
     pub(super) fn state(&self) -> Option<KernelState> {
         match self {

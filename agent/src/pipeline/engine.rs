@@ -1,5 +1,6 @@
 //! The stages, one after the other: what happens when a window closes.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
@@ -15,6 +16,7 @@ use crate::invocation::{Finished, Observed, Refusal, Taken};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
 use crate::source::Reading;
+use crate::trace::{Recorded, Recorder};
 
 use super::activity_side::ActivitySide;
 use super::health::Health;
@@ -41,6 +43,7 @@ pub(super) struct Engine {
     readings: Vec<Reading>,
     energy: Vec<EnergyWindow>,
     picture: Option<Arc<Snapshot>>,
+    recorder: Option<Recorder>,
 }
 
 impl Engine {
@@ -72,14 +75,42 @@ impl Engine {
             readings: Vec::new(),
             energy: Vec::new(),
             picture: None,
+            recorder: None,
         }
     }
 
-    /// Takes in what sources that run on their own have measured.
-    pub(super) fn readings(&mut self, readings: Vec<Reading>) {
-        for reading in readings {
-            self.fusion.reading(reading);
+    /// Writes down what comes in.
+    pub(super) fn record_to(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        if let Some(recorder) = &mut self.recorder {
+            let (preferred, idle_powers) = (self.sources.preference(), self.sources.idle_powers());
+            recorder.machine(&self.context.node.name, self.activity.topology(), &preferred, &idle_powers);
         }
+        self
+    }
+
+    /// Whether what comes in can no longer be written down.
+    pub(super) fn recording_failed(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::has_failed)
+    }
+
+    /// What was written down, when nothing more comes.
+    pub(super) fn end(self) -> io::Result<Option<Recorded>> {
+        self.recorder.map(Recorder::finish).transpose()
+    }
+
+    /// Takes in what sources that run on their own have measured, and that arrived `now`.
+    pub(super) fn readings(&mut self, readings: Vec<Reading>, now: Timestamp) {
+        for reading in readings {
+            self.reading(reading, now);
+        }
+    }
+
+    fn reading(&mut self, reading: Reading, now: Timestamp) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.reading(&reading, now);
+        }
+        self.fusion.reading(reading);
     }
 
     /// Takes in what was heard of pods and containers at `at`.
@@ -97,6 +128,9 @@ impl Engine {
 
     /// Takes in an invocation that was reported.
     pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<Taken, Refusal> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.invocation(&observed, self.identity.names(), now);
+        }
         self.invocations.observe(observed, now)
     }
 
@@ -121,9 +155,16 @@ impl Engine {
         let names = self.identity.names();
         self.ledger.record(&window, names);
         self.invocations.record(&self.events, names);
-        self.invocations.requests(self.requests.drain(..), now);
-        for reading in self.readings.drain(..) {
-            self.fusion.reading(reading);
+        for request in std::mem::take(&mut self.requests) {
+            // Whether it is taken is counted; nobody waits for an answer.
+            let _ = self.observe(request.into(), now);
+        }
+        for reading in std::mem::take(&mut self.readings) {
+            self.reading(reading, now);
+        }
+        let names = self.identity.names();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.window(&window, &self.events, names);
         }
         let length = window.length();
         self.fusion.window(Arc::new(window));

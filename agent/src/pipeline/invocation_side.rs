@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::activity::{ActivityWindow, Lifecycle, SocketRequest};
+use crate::activity::{ActivityWindow, Lifecycle};
 use crate::attribute::Attribution;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::InvocationConfig;
 use crate::fuse::join;
 use crate::identity::Names;
-use crate::invocation::{BookOptions, By, Finished, InvocationBook, Observed, Place, Refusal, Taken};
+use crate::invocation::{BookOptions, Finished, InvocationBook, Observed, Refusal, Taken};
 use crate::units::Nanoseconds;
 
 /// How much further back than reports may come the history goes: a slow meter's energy comes late too.
@@ -61,23 +61,6 @@ impl InvocationSide {
     /// Takes in an invocation, and counts it where it is refused.
     pub(super) fn observe(&mut self, observed: Observed, now: Timestamp) -> Result<Taken, Refusal> {
         self.book.observe(observed, now).inspect_err(|refusal| refusal.count())
-    }
-
-    /// Takes in what was seen on sockets.
-    pub(super) fn requests(&mut self, requests: impl Iterator<Item = SocketRequest>, now: Timestamp) {
-        for request in requests {
-            let observed = Observed {
-                id: format!("{} {}-{}", request.path, request.tid, request.start.0).into(),
-                place: Place::Process(request.cgroup, request.pid),
-                by: By::Socket,
-                start: request.start,
-                end: request.end,
-                on_cpu: Some(request.on_cpu),
-                reporter: None,
-            };
-            // Whether it is taken is counted; nobody waits for an answer.
-            let _ = self.observe(observed, now);
-        }
     }
 
     /// Settles what can be, and tells of the invocations that are finished.

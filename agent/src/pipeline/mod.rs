@@ -32,6 +32,7 @@ use crate::kernel::LoadOptions;
 use crate::snapshot::{Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
 use crate::telemetry;
+use crate::trace::{Recorded, Recorder};
 
 use activity_side::ActivitySide;
 use engine::Engine;
@@ -45,19 +46,21 @@ const FINISHED_BACKLOG: usize = 256;
 /// How sources that run on their own hand over what they measure.
 type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
 
-/// Runs the agent until `shutdown` is cancelled. `reload` holds a new configuration whenever one was loaded.
+/// Runs the agent until `shutdown` is cancelled. `reload` holds a new configuration whenever one was loaded. What came in
+/// is written down by `recorder`, and what that has is told at the end.
 ///
 /// # Errors
-/// When a listener cannot be opened or the machine's CPUs cannot be told. Kernel programs that cannot be loaded and
+/// When a listener cannot be opened, the machine's CPUs cannot be told, or what came in cannot be written down. Kernel programs that cannot be loaded and
 /// meters that do not answer are no errors: the agent goes on with what it has.
 pub async fn run(
     config: Config,
     mut reload: watch::Receiver<Config>,
     shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+    recorder: Option<Recorder>,
+) -> anyhow::Result<Option<Recorded>> {
     let roots = config.host.roots();
     let node = Arc::new(NodeFacts::read(config.node_name.clone().unwrap_or_else(machine_name), &roots));
-    let recorder = telemetry::install(&node.name)?;
+    let metrics = telemetry::install(&node.name)?;
     let topology = Arc::new(read_topology(&roots.sysfs).with_context(|| {
         format!("the CPUs cannot be told from {}: mount sysfs there, or set host.sysfs", roots.sysfs.display())
     })?);
@@ -78,7 +81,7 @@ pub async fn run(
     if config.prometheus.enabled {
         let server = prometheus::Server::bind(&config.prometheus).await?;
         info!("metrics at http://{}/metrics", server.local_addr()?);
-        listeners.spawn(server.run(snapshots.clone(), recorder, shutdown.clone()));
+        listeners.spawn(server.run(snapshots.clone(), metrics, shutdown.clone()));
     }
     if config.grpc.enabled {
         let forwarder = Forwarder::start(&config.otlp, config.invocation.lateness, &invocations, &shutdown)?;
@@ -88,8 +91,8 @@ pub async fn run(
         listeners.spawn(server.run(shutdown.clone()));
     }
 
-    let windows =
-        start_windows(&config, node, topology, (sender.clone(), messages), announce, finished, shutdown.clone())?;
+    let outputs = Outputs { announce, finished, recorder };
+    let windows = start_windows(&config, node, topology, (sender.clone(), messages), outputs, shutdown.clone())?;
     let mut running = config;
     loop {
         tokio::select! {
@@ -110,7 +113,16 @@ pub async fn run(
     while let Some(ended) = listeners.join_next().await {
         ended.context("a listener has failed")??;
     }
-    tokio::task::spawn_blocking(move || windows.join()).await?.map_err(|_| anyhow::anyhow!("the pipeline has failed"))
+    let ended = tokio::task::spawn_blocking(move || windows.join()).await?;
+    let written = ended.map_err(|_| anyhow::anyhow!("the pipeline has failed"))?;
+    written.context("the recording could not be written: is there room on the disk?")
+}
+
+/// Where what comes of a window goes.
+struct Outputs {
+    announce: watch::Sender<Generation>,
+    finished: broadcast::Sender<Arc<[Finished]>>,
+    recorder: Option<Recorder>,
 }
 
 fn start_windows(
@@ -118,10 +130,9 @@ fn start_windows(
     node: Arc<NodeFacts>,
     topology: Arc<Topology>,
     (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-    announce: watch::Sender<Generation>,
-    finished: broadcast::Sender<Arc<[Finished]>>,
+    Outputs { announce, finished, recorder }: Outputs,
     shutdown: CancellationToken,
-) -> anyhow::Result<std::thread::JoinHandle<()>> {
+) -> anyhow::Result<std::thread::JoinHandle<std::io::Result<Option<Recorded>>>> {
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
     let names = sender.clone();
     let tell = move |news| drop(names.send(Message::Metadata(Timestamp::now(), news)));
@@ -136,9 +147,9 @@ fn start_windows(
         let roots = config.host.roots();
         let activity = start_activity(&config.activity, &roots, &topology);
         let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
-        let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished);
+        let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished).record_to(recorder);
         let lengths = Lengths { window: config.activity.window.into(), tick: config.invocation.resolution.into() };
-        window_thread::run(engine, lengths, &messages, &announce);
+        window_thread::run(engine, lengths, &messages, &announce)
     });
     thread.context("no thread for the pipeline: raise the limit of tasks")
 }

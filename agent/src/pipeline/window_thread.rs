@@ -1,11 +1,13 @@
 //! The thread that closes windows. Between two ends it sleeps, and wakes early only for what others want of it.
 
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use tokio::sync::watch;
 
 use crate::clock::Timestamp;
 use crate::snapshot::Generation;
+use crate::trace::Recorded;
 use crate::units::Nanoseconds;
 
 use super::engine::Engine;
@@ -22,13 +24,14 @@ pub(super) struct Lengths {
     pub(super) tick: Nanoseconds,
 }
 
-/// Runs until it is told to stop or everybody who could tell it is gone. The last window is closed before it returns.
+/// Runs until it is told to stop, everybody who could tell it is gone, or a recording cannot be written. The last window is
+/// closed before it returns.
 pub(super) fn run(
     mut engine: Engine,
     Lengths { window, tick }: Lengths,
     messages: &Receiver<Message>,
     announce: &watch::Sender<Generation>,
-) {
+) -> io::Result<Option<Recorded>> {
     let mut schedule = Schedule::new(Timestamp::now(), window);
     let mut ticks = Schedule::new(Timestamp::now(), tick);
     loop {
@@ -37,6 +40,9 @@ pub(super) fn run(
             let missed = schedule.closed(now);
             announce.send_replace(engine.close_window(now, missed));
             ticks = Schedule::new(now, tick);
+            if engine.recording_failed() {
+                return engine.end();
+            }
             continue;
         }
         if now >= ticks.due() {
@@ -46,7 +52,7 @@ pub(super) fn run(
         }
         let pause = schedule.due().min(ticks.due()).since(now).min(DRAIN_EVERY);
         match messages.recv_timeout(pause.into()) {
-            Ok(Message::Readings(readings)) => engine.readings(readings),
+            Ok(Message::Readings(readings)) => engine.readings(readings, Timestamp::now()),
             Ok(Message::Metadata(at, news)) => engine.metadata(at, news),
             Ok(Message::Observed(observed, reply)) => {
                 let now = Timestamp::now();
@@ -64,7 +70,7 @@ pub(super) fn run(
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
                 announce.send_replace(engine.close_window(Timestamp::now(), 0));
-                return;
+                return engine.end();
             }
         }
     }

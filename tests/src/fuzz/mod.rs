@@ -10,6 +10,7 @@ mod kernel_text;
 mod meter_v1;
 mod meter_v2;
 mod sysfs;
+mod trace;
 mod tree;
 
 /// One thing that is fuzzed.
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     target("proc_text", kernel_text::proc_text),
     target("rapl_perf", sysfs::rapl_perf),
     target("rapl_powercap", sysfs::rapl_powercap),
+    target("trace", trace::trace),
 ];
 
 /// Runs one case of the target of that name.

@@ -152,7 +152,7 @@ struct Server {
 impl Server {
     fn start(container: &TestCgroup) -> Result<Self> {
         let mut process =
-            container.command(SERVER).args(["threads", "127.0.0.1:0", "60"]).stdout(Stdio::piped()).spawn()?;
+            container.command(SERVER).args(["threads", "127.0.0.1:0", "180"]).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().context("no output")?).read_line(&mut line)?;
         let address = line.trim().parse().with_context(|| format!("'{line}' is no address"))?;
@@ -236,6 +236,34 @@ fn ratio_of_kinds(seen: &[pb::FinishedInvocation]) -> f64 {
     println!("{short:.0} and {long:.0} uJ, a ratio of {:.3}", long / short);
     long / short
 }
+
+/// Whether other programs have kept requests waiting for a CPU: then they take longer, and overlap as they would not.
+fn is_disturbed(seen: &[pb::FinishedInvocation]) -> bool {
+    let seconds = |it: &pb::FinishedInvocation| {
+        let at =
+            |time: Option<prost_types::Timestamp>| time.map_or(0.0, |it| it.seconds as f64 + f64::from(it.nanos) / 1e9);
+        at(it.end) - at(it.start)
+    };
+    let mean = seen.iter().map(seconds).sum::<f64>() / seen.len() as f64;
+    mean > 1.15 * 0.006
+}
+
+/// Asks and tells until nothing disturbs it, three times at most. `None` where the machine is too busy all the time.
+fn undisturbed<T>(
+    mut ask_and_tell: impl FnMut() -> Result<(Vec<pb::FinishedInvocation>, T)>,
+) -> Result<Option<(Vec<pb::FinishedInvocation>, T)>> {
+    for _ in 0..3 {
+        let (seen, more) = ask_and_tell()?;
+        if !is_disturbed(&seen) {
+            return Ok(Some((seen, more)));
+        }
+        println!("other programs take the CPUs; once more");
+    }
+    Ok(None)
+}
+
+/// Why a test is skipped that was disturbed all the time.
+const TOO_BUSY: &str = "other programs take so much CPU time that requests wait for it: run it on a quiet machine";
 
 #[test]
 fn requests_on_sockets_have_the_energy_of_their_kind() -> Result<()> {
@@ -334,7 +362,11 @@ fn reported_invocations_have_what_ran_meanwhile() -> Result<()> {
     let ahead = Telling { ahead: Duration::from_millis(400), ..in_step };
     let by_thread = Telling { cpu_time: true, ..in_step };
     for (telling, said) in [(in_step, -0.0..=0.0), (ahead, -0.4..=-0.38), (by_thread, -0.0..=0.0)] {
-        let (seen, response) = serve_and_report(&agent, server.address, telling)?;
+        let told = undisturbed(|| serve_and_report(&agent, server.address, telling))?;
+        let Some((seen, response)) = told else {
+            skip("reported_invocations_have_what_ran_meanwhile", TOO_BUSY);
+            return Ok(());
+        };
         let ratio = ratio_of_kinds(&seen);
         println!("the clock is said to be {:.1} ms behind", response.clock_offset_seconds * 1e3);
         ensure!((ratio / 5.0 - 1.0).abs() <= 0.05, "long requests used {ratio} times as much as short ones");

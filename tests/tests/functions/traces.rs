@@ -23,8 +23,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status};
 
 use super::{
-    SETTLED_WITHIN, Served, Server, ask, assert_whole, id, ratio_of_kinds, settled, start, told, wait_until_named,
-    watch,
+    SETTLED_WITHIN, Served, Server, TOO_BUSY, ask, assert_whole, id, ratio_of_kinds, settled, start, told, undisturbed,
+    wait_until_named, watch,
 };
 
 /// How many requests the function is asked.
@@ -217,10 +217,17 @@ fn a_clock_that_is_behind_is_told_by_what_ran() -> Result<()> {
     ensure!((offset - BEHIND.as_secs_f64()).abs() <= 0.002, "the clock is said to be {offset} s behind");
     // What was sent before the clock was known is settled.
     settled(&agent, "behind")?;
-    let mut invocations = watch(&agent)?;
-    let asked = ask_and_export(8)?;
-    let seen = told(&mut invocations, asked);
-    ensure!(seen.len() == asked, "{} of {asked} were told", seen.len());
+    let seen = undisturbed(|| {
+        let mut invocations = watch(&agent)?;
+        let asked = ask_and_export(8)?;
+        let seen = told(&mut invocations, asked);
+        ensure!(seen.len() == asked, "{} of {asked} were told", seen.len());
+        Ok((seen, ()))
+    })?;
+    let Some((seen, ())) = seen else {
+        skip("a_clock_that_is_behind_is_told_by_what_ran", TOO_BUSY);
+        return Ok(());
+    };
     let ratio = ratio_of_kinds(&seen);
     ensure!((ratio / 5.0 - 1.0).abs() <= 0.05, "long requests used {ratio} times as much as short ones");
     Ok(())

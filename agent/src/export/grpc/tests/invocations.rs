@@ -121,6 +121,7 @@ fn finished(function: &str) -> Arc<[Finished]> {
         energy: vec![ZoneEnergy {
             zone: Zone { name: ZoneName::Package, socket: Some(1) },
             energy: Microjoules(42),
+            idle: Microjoules::ZERO,
             sigma: 1.5,
             provenance: Provenance::Measured,
         }],

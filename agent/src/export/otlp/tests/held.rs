@@ -25,6 +25,7 @@ pub(super) fn finished(id: &Arc<str>, start: Timestamp, end: Timestamp) -> Finis
     let zone = |socket, energy, provenance| ZoneEnergy {
         zone: Zone { name: ZoneName::Package, socket: Some(socket) },
         energy: Microjoules(energy),
+        idle: Microjoules::ZERO,
         sigma: 2.0,
         provenance,
     };
