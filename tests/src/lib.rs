@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accuracy;
 mod agent;
 pub mod bench;
 mod books;

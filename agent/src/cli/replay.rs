@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use flate2::read::MultiGzDecoder;
 
 use crate::config::Policy;
-use crate::trace::{By, Replay, ReplayOptions, TraceReader};
+use crate::trace::{By, Replay, ReplayOptions};
 use crate::units::{Volts, Watts};
 
 use super::logging::{self, LogFormat};
@@ -75,13 +75,12 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let began = Instant::now();
     let name = args.trace.display();
-    let trace = TraceReader::new(open(&args.trace)?).with_context(|| format!("{name}"))?;
     let out: Box<dyn Write> = match &args.out {
         Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => Box::new(io::stdout().lock()),
     };
-    let done =
-        Replay::run(trace, &options, BufWriter::with_capacity(1 << 18, out)).with_context(|| format!("{name}"))?;
+    let done = Replay::run(|| open(&args.trace), &options, BufWriter::with_capacity(1 << 18, out))
+        .with_context(|| format!("{name}"))?;
     let took = began.elapsed().as_secs_f64();
     eprintln!(
         "{} windows over {:.1} s, {} readings, {} invocations ({} refused), replayed in {took:.2} s: {:.0} times as fast \
@@ -96,8 +95,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let file = File::open(path)?;
     if path.extension().is_some_and(|extension| extension == "gz") {
         return Ok(Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(file))));
     }

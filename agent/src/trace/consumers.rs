@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::activity::{CgroupId, Comm, ConsumerId, Lifecycle, Pid};
 use crate::identity::{Container, Names, container_of};
@@ -15,8 +15,10 @@ use super::line;
 const FIRST_CGROUP: u64 = 16;
 
 /// Who has been seen so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Consumers {
+    /// Cgroups that run functions.
+    with_functions: FxHashSet<Box<str>>,
     cgroups: HashMap<Box<str>, (CgroupId, Arc<Container>), FxBuildHasher>,
     comms: FxHashMap<ConsumerId, Comm>,
     /// The living consumers of each process.
@@ -24,8 +26,17 @@ pub(super) struct Consumers {
 }
 
 impl Consumers {
-    /// A cgroup, and the container that it is in. `names` are told of a new one. Each that is in none counts as one of its
-    /// own, so that an invocation may have been in any.
+    pub(super) fn new(with_functions: FxHashSet<Box<str>>) -> Self {
+        Self {
+            with_functions,
+            cgroups: HashMap::default(),
+            comms: FxHashMap::default(),
+            processes: FxHashMap::default(),
+        }
+    }
+
+    /// A cgroup, and the container that it is in. `names` are told of a new one. One that runs a function counts as a
+    /// container of its own, if its path does not tell in which it is.
     pub(super) fn cgroup(&mut self, path: &str, names: &mut Names) -> (CgroupId, Arc<Container>) {
         if let Some(known) = self.cgroups.get(path) {
             return known.clone();
@@ -34,7 +45,9 @@ impl Consumers {
         names.set_cgroup_path(cgroup, path);
         let told = container_of(path).map_or_else(|| path.into(), |container| container.id);
         let container = Arc::new(Container { id: told, runtime: "", pod_uid: None });
-        names.set_container(cgroup, Arc::clone(&container));
+        if self.with_functions.contains(path) {
+            names.set_container(cgroup, Arc::clone(&container));
+        }
         self.cgroups.insert(path.into(), (cgroup, Arc::clone(&container)));
         (cgroup, container)
     }

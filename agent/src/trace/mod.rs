@@ -12,12 +12,12 @@ mod reader;
 mod recorder;
 mod replay;
 mod result;
+mod scan;
 
 #[cfg(test)]
 mod tests;
 
 pub use problem::{Problem, TraceError};
-pub use reader::TraceReader;
 pub use recorder::{Recorded, Recorder};
 pub use replay::{Replay, ReplayOptions, Replayed};
 pub use result::By;

@@ -8,7 +8,7 @@ use super::line::{Header, Line, VERSION};
 use super::problem::{Problem, TraceError};
 
 /// A trace that is read.
-pub struct TraceReader<R> {
+pub(super) struct TraceReader<R> {
     input: R,
     header: Header,
     text: String,
@@ -20,7 +20,7 @@ impl<R: BufRead> TraceReader<R> {
     ///
     /// # Errors
     /// When it cannot be read, or is no trace's.
-    pub fn new(mut input: R) -> Result<Self, TraceError> {
+    pub(super) fn new(mut input: R) -> Result<Self, TraceError> {
         let mut text = String::new();
         let header = read_header(&mut input, &mut text).map_err(|problem| TraceError { line: 1, problem })?;
         Ok(Self { input, header, text, line: 1 })

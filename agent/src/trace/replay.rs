@@ -1,6 +1,6 @@
 //! A trace through the pipeline.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use crate::activity::{ActivityWindow, Lifecycle, Pid, Slice};
@@ -20,6 +20,7 @@ use super::meter::{Esp32Channels, reading};
 use super::problem::{Problem, TraceError};
 use super::reader::TraceReader;
 use super::result::{By, ResultWriter};
+use super::scan::cgroups_with_functions;
 
 /// How late an invocation may stand in a trace.
 const LATENESS: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
@@ -86,20 +87,26 @@ pub struct Replay<W> {
 }
 
 impl<W: Write> Replay<W> {
-    /// Replays `trace` and writes what comes out to `out`.
+    /// Replays the trace that `open` opens, twice, and writes what comes out to `out`.
     ///
     /// # Errors
     /// When a line cannot be read or makes no sense, or the result cannot be written.
-    pub fn run(mut trace: TraceReader<impl BufRead>, options: &ReplayOptions, out: W) -> anyhow::Result<Replayed> {
+    pub fn run<R: BufRead>(
+        open: impl Fn() -> io::Result<R>,
+        options: &ReplayOptions,
+        out: W,
+    ) -> anyhow::Result<Replayed> {
+        let consumers = Consumers::new(cgroups_with_functions(open()?));
+        let mut trace = TraceReader::new(open()?)?;
         let machine = Machine::of(trace.header()).map_err(|problem| TraceError { line: 1, problem })?;
-        let mut replay = Self::new(machine, options, out);
+        let mut replay = Self::new(machine, consumers, options, out);
         while let Some((number, line)) = trace.next()? {
             replay.line(&line, number)?;
         }
         replay.end()
     }
 
-    fn new(machine: Machine, options: &ReplayOptions, out: W) -> Self {
+    fn new(machine: Machine, consumers: Consumers, options: &ReplayOptions, out: W) -> Self {
         let book = BookOptions {
             fork_servers: options.fork_servers.clone(),
             history: HISTORY,
@@ -110,7 +117,7 @@ impl<W: Write> Replay<W> {
         let fusion = Fusion::new(&options.static_power, Limits::default());
         Self {
             policy: options.policy,
-            consumers: Consumers::default(),
+            consumers,
             names: Names::new(FunctionRules::new(Some(FUNCTION))),
             fusion: fusion.prefer(machine.preferred.clone()).knowing(machine.idle_powers.clone()),
             machine,

@@ -33,7 +33,7 @@ fn options(policy: Policy, by: By) -> ReplayOptions {
 
 fn replayed(trace: &str, options: &ReplayOptions) -> anyhow::Result<(Replayed, String)> {
     let mut out = Vec::new();
-    let done = Replay::run(TraceReader::new(trace.as_bytes())?, options, &mut out)?;
+    let done = Replay::run(|| Ok(trace.as_bytes()), options, &mut out)?;
     Ok((done, String::from_utf8(out)?))
 }
 

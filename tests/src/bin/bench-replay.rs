@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use prony::config::{Policy, StaticPower};
-use prony::trace::{By, Replay, ReplayOptions, TraceReader};
+use prony::trace::{By, Replay, ReplayOptions};
 use prony::units::Volts;
 use prony_tests::bench::median;
 use serde_json::{Value, json};
@@ -37,9 +37,9 @@ fn main() -> Result<()> {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             let began = Instant::now();
-            let reader = TraceReader::new(BufReader::with_capacity(1 << 18, File::open(&trace)?))?;
             let out = BufWriter::with_capacity(1 << 18, File::create(&result)?);
-            let done = Replay::run(reader, &options, out)?;
+            let done =
+                Replay::run(|| File::open(&trace).map(|file| BufReader::with_capacity(1 << 18, file)), &options, out)?;
             ensure!(done.windows == WINDOWS, "{done:?}");
             rounds.push(done.time.seconds() / began.elapsed().as_secs_f64());
         }

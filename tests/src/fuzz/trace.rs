@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use prony::config::{Policy, StaticPower};
-use prony::trace::{By, Replay, ReplayOptions, TraceReader};
+use prony::trace::{By, Replay, ReplayOptions};
 use prony::units::Volts;
 use serde_json::Value;
 
@@ -19,8 +19,7 @@ pub(super) fn trace(data: &[u8]) {
             by,
         };
         let mut out = Vec::new();
-        let replayed =
-            TraceReader::new(data).map_err(Into::into).and_then(|trace| Replay::run(trace, &options, &mut out));
+        let replayed = Replay::run(|| Ok(data), &options, &mut out);
         let text = String::from_utf8(out).expect("text");
         let sums = replayed.is_ok().then(|| energy_by_window(&text));
         (replayed.ok(), text, sums)

@@ -1,0 +1,26 @@
+//! Machines whose power is known, what meters see of them, and how far methods of attribution are off.
+//!
+//! The power of a machine is put together from what is known of processors: switching by voltage, frequency and what runs,
+//! shared cores, an uncore that wakes, leakage that grows with temperature, memory, a board around it, and a supply whose
+//! efficiency depends on the load. None of it is a formula that the agent uses.
+
+mod estimate;
+mod machine;
+mod measured;
+mod methods;
+mod run;
+mod scenario;
+mod scheduler;
+mod score;
+mod sensors;
+mod truth;
+
+pub use estimate::{Energies, by_prony};
+pub use machine::Machine;
+pub use measured::{Measured, measured};
+pub use methods::{METHODS, Method};
+pub use run::{Run, simulate};
+pub use scenario::{SCENARIOS, Scenario};
+pub use score::error;
+pub use sensors::Meters;
+pub use truth::{BIN_SECONDS, Truth};
