@@ -9,7 +9,8 @@ use super::activity::cpu_time;
 use super::attribution::{Attribution, Share};
 
 /// Shares a window's energy E out. E = S + D, with S the static energy. D goes to those who ran, in proportion to their
-/// activity; for a zone with a socket, only what ran there counts. Where nobody ran, D is unattributed. S goes
+/// activity, which is what the zone's model says that they have drawn, or CPU time where there is none; for a zone with a
+/// socket, only what ran there counts. Where nobody ran, D is unattributed. S goes
 /// - under [`Policy::Separate`] to the idle line;
 /// - under [`Policy::Proportional`] to those who ran, in proportion to their activity, such that active and idle share
 ///   together are the consumer's proportion of E, to the microjoule;
@@ -21,7 +22,11 @@ pub fn attribute(window: &EnergyWindow, policy: Policy) -> Attribution {
     let measured = window.energy;
     let static_energy = window.static_energy.min(measured);
     let dynamic = measured - static_energy;
-    let (consumers, activity) = cpu_time(&window.activity, window.zone.socket);
+    let modelled = window.model.as_ref().map(|model| model.drawn(&window.activity, window.zone.socket));
+    let is_of_use = |drawn: &[f64]| (f64::MIN_POSITIVE..f64::INFINITY).contains(&drawn.iter().sum());
+    let (consumers, activity) = modelled
+        .filter(|(_, drawn)| is_of_use(drawn))
+        .unwrap_or_else(|| cpu_time(&window.activity, window.zone.socket));
     let whole: f64 = activity.iter().sum();
     let proportion_of =
         |energy: Microjoules| activity.iter().map(move |&part| proportional_quota(part, whole, energy.0 as f64));

@@ -177,10 +177,11 @@ proptest! {
         wraps in any::<bool>(),
         policy in prop_oneof![Just(Policy::Separate), Just(Policy::Proportional), Just(Policy::Equal)],
         configured in prop::option::of(0.0_f64..1e5),
+        learns in any::<bool>(),
     ) {
         let inputs = play(&events, wraps);
         let static_power: StaticPower = configured.map(|watts| ("node".to_owned(), Watts(watts))).into_iter().collect();
-        let mut fusion = Fusion::new(&static_power, limits);
+        let mut fusion = Fusion::new(&static_power, limits).learn(learns);
         let attributions = run(&mut fusion, &inputs, policy);
         for books in &attributions {
             prop_assert_eq!(books.books_error(), 0);
@@ -195,14 +196,18 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_held_once_readings_and_windows_end_together(events in events(), limits in limits()) {
+    fn nothing_is_held_once_readings_and_windows_end_together(
+        events in events(),
+        limits in limits(),
+        learns in any::<bool>(),
+    ) {
         let mut inputs = play(&events, false);
         let end = 1_000_000 * MILLI;
         inputs.push(Input::Window(window(end, end + MILLI, &[(1, 0, MILLI)])));
         let last = Counter { total: Microjoules(RANGE * 1000), range: CounterRange::Unbounded, epoch: 0 };
         inputs.push(Input::Reading(reading("meter", node(), end + MILLI, Measure::Energy(last))));
         inputs.push(Input::Reading(reading("rapl", package(1), end + MILLI, Measure::Energy(last))));
-        let mut fusion = Fusion::new(&StaticPower::new(), limits);
+        let mut fusion = Fusion::new(&StaticPower::new(), limits).learn(learns);
         let attributions = run(&mut fusion, &inputs, Policy::Separate);
         for books in fusion.books() {
             prop_assert_eq!(books.held, Microjoules::ZERO);
@@ -243,7 +248,8 @@ proptest! {
     fn a_trace_replays_bit_for_bit(events in events(), limits in limits()) {
         let inputs = play(&events, true);
         let replay = || {
-            let attributions = run(&mut Fusion::new(&StaticPower::new(), limits), &inputs, Policy::Proportional);
+            let mut fusion = Fusion::new(&StaticPower::new(), limits).learn(true);
+            let attributions = run(&mut fusion, &inputs, Policy::Proportional);
             format!("{attributions:?}")
         };
         prop_assert_eq!(replay(), replay());

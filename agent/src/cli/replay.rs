@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use flate2::read::MultiGzDecoder;
 
-use crate::config::Policy;
+use crate::config::{Policy, Weights};
 use crate::trace::{By, Replay, ReplayOptions};
 use crate::units::{Volts, Watts};
 
@@ -37,6 +37,9 @@ pub struct ReplayArgs {
     /// Who is charged with static energy
     #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
     policy: Policy,
+    /// What activity counts for when energy is shared out
+    #[arg(long, value_enum, default_value_t, value_name = "WEIGHTS")]
+    weights: Weights,
     /// Whose energy each line says
     #[arg(long, value_enum, default_value_t, value_name = "WHOM")]
     by: By,
@@ -67,6 +70,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     logging::start(LogFormat::default(), 0)?;
     let options = ReplayOptions {
         policy: args.policy,
+        weights: args.weights,
         static_power: args.static_power.iter().cloned().collect(),
         volts: Volts(args.volts),
         volts_tolerance: args.volts_tolerance,

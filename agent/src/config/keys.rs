@@ -182,6 +182,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("attribution.policy", Kind::Choice(&["separate", "proportional", "equal"]), Default("\"separate\""),
         "Who is charged static energy: `separate` nobody, it has a line of its own; `proportional` everybody who ran, \
          by CPU time; `equal` everybody who ran, in equal parts."),
+    Key::new("attribution.weights", Kind::Choice(&["common", "learned"]), Default("\"common\""),
+        "What activity counts for: CPU time alike for everybody, or what each cgroup's work is seen to draw."),
     Key::new("attribution.static_power.<zone>", WATTS, Unset("12.5"),
         "Static power of the zone of that name, in watts, for example `package-0` or `node`."),
 

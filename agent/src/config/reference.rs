@@ -63,7 +63,7 @@ mod tests {
     use crate::config::{
         ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
         HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy, PrometheusConfig,
-        RaplConfig, RaplInterface, SourceConfig, load_text,
+        RaplConfig, RaplInterface, SourceConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -114,6 +114,7 @@ mod tests {
             },
             attribution: AttributionConfig {
                 policy: Policy::Equal,
+                weights: Weights::Learned,
                 static_power: [("package-0".to_owned(), Watts(12.5))].into(),
             },
             invocation: InvocationConfig { sockets: true, ..InvocationConfig::default() },

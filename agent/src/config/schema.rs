@@ -310,8 +310,21 @@ impl MetadataChoice {
 pub struct AttributionConfig {
     /// Who is charged the static part.
     pub policy: Policy,
+    /// What activity of a consumer counts for.
+    pub weights: Weights,
     /// Static power by zone name, in watts; learned for zones that are not listed.
     pub static_power: StaticPower,
+}
+
+/// What a consumer's activity counts for when energy is shared out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Weights {
+    /// CPU time, alike for everybody.
+    #[default]
+    Common,
+    /// What each cgroup's work takes, as learned from how measured power moves.
+    Learned,
 }
 
 /// Static power by zone, for example `package-0 = 12.5` or `node = 3.1`.

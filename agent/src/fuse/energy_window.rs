@@ -6,6 +6,8 @@ use crate::activity::ActivityWindow;
 use crate::source::{Provenance, SourceId, Zone};
 use crate::units::{Microjoules, RelativeUncertainty};
 
+use super::power_model::PowerModel;
+
 /// The energy of one zone over one window of activity.
 #[derive(Clone, Debug)]
 pub struct EnergyWindow {
@@ -23,4 +25,6 @@ pub struct EnergyWindow {
     pub uncertainty: RelativeUncertainty,
     /// The best that can be said of where it comes from.
     pub provenance: Provenance,
+    /// How the zone's power follows from what runs, where that has been learned.
+    pub model: Option<Arc<PowerModel>>,
 }

@@ -83,5 +83,6 @@ pub(crate) fn energy_window(zone: Zone, activity: ActivityWindow, energy: u64, s
         static_energy: Microjoules(static_energy),
         uncertainty: RelativeUncertainty(0.01),
         provenance: Provenance::Measured,
+        model: None,
     }
 }

@@ -6,9 +6,10 @@ use crate::activity::ActivityWindow;
 use crate::clock::Timestamp;
 use crate::config::StaticPower;
 use crate::notice::Notice;
-use crate::source::{IdlePower, Reading, SourceId, Zone};
+use crate::source::{IdlePower, Provenance, Reading, SourceId, Zone};
 use crate::units::{Microjoules, Watts};
 
+use super::drive::Drive;
 use super::energy_window::EnergyWindow;
 use super::limits::Limits;
 use super::load::Loads;
@@ -25,6 +26,7 @@ pub struct Fusion {
     static_power: StaticPower,
     preference: Vec<SourceId>,
     idle_powers: Vec<IdlePower>,
+    learns: bool,
     limits: Limits,
     zones: Vec<ZoneFusion>,
     loads: Loads,
@@ -55,6 +57,7 @@ impl Fusion {
             static_power: static_power.clone(),
             preference: Vec::new(),
             idle_powers: Vec::new(),
+            learns: false,
             limits,
             zones: Vec::new(),
             loads: Loads::default(),
@@ -78,6 +81,13 @@ impl Fusion {
         self
     }
 
+    /// Learns how the power of each zone follows from what runs, where a meter measures it.
+    #[must_use]
+    pub fn learn(mut self, learns: bool) -> Self {
+        self.learns = learns;
+        self
+    }
+
     /// Takes a reading of any source.
     #[expect(clippy::needless_pass_by_value, reason = "readings go one way and end here")]
     pub fn reading(&mut self, reading: Reading) {
@@ -87,7 +97,9 @@ impl Fusion {
             self.zones.len() - 1
         });
         let idle_power = self.idle_powers.iter().find(|it| it.source == reading.source && it.zone == reading.zone);
-        let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power) };
+        // A model of ours would only learn the model that it is fed with.
+        let learns = self.learns && reading.provenance != Provenance::Estimated;
+        let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power), learns };
         self.zones[place].reading(&reading, facts, &self.limits, &mut self.out);
     }
 
@@ -103,9 +115,14 @@ impl Fusion {
         }
         self.newest = window.to;
         self.loads.measure(&window);
+        let mut drives: Vec<(Option<u32>, Arc<Drive>)> = Vec::new();
         for zone in &mut self.zones {
-            let load = self.loads.of(zone.zone().socket);
-            zone.window(&window, load, &self.limits, &mut self.out);
+            let socket = zone.zone().socket;
+            if self.learns && drives.iter().all(|(of, _)| *of != socket) {
+                drives.push((socket, Arc::new(Drive::of(&window, socket))));
+            }
+            let drive = drives.iter().find(|(of, _)| *of == socket).map(|(_, drive)| drive);
+            zone.window(&window, (self.loads.of(socket), drive), &self.limits, &mut self.out);
         }
     }
 

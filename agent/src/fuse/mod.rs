@@ -8,6 +8,7 @@
 //! between the counter and the windows: see [`ZoneBooks`].
 
 mod counter;
+mod drive;
 mod energy_window;
 mod envelope;
 #[cfg(test)]
@@ -15,9 +16,12 @@ pub(crate) mod fixtures;
 mod fusion;
 mod interval;
 mod joined;
+mod learner;
+mod least_squares;
 mod limits;
 mod load;
 mod pending;
+mod power_model;
 mod queue;
 #[cfg(test)]
 mod scenarios;
@@ -28,3 +32,4 @@ pub use energy_window::EnergyWindow;
 pub use fusion::{Fusion, ZoneBooks};
 pub use joined::join;
 pub use limits::Limits;
+pub use power_model::PowerModel;

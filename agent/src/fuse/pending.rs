@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::activity::{ActivityWindow, Topology};
 use crate::clock::Timestamp;
 use crate::source::Provenance;
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty};
 
+use super::drive::Drive;
 use super::interval::Interval;
 use super::joined::JoinedWindow;
 use super::limits::Limits;
@@ -21,8 +24,13 @@ pub(super) struct Pending {
     to: Timestamp,
     /// The load between `open_from` and `to`.
     open_load: Load,
+    /// What drives the zone between `open_from` and `to`: parts of windows.
+    open_drives: Drives,
     booked: Booked,
 }
+
+/// What drives a zone: by window, and how much of it.
+pub(super) type Drives = SmallVec<[(Arc<Drive>, f64); 1]>;
 
 #[derive(Debug)]
 enum Activity {
@@ -51,23 +59,32 @@ pub(super) struct Booked {
 }
 
 /// What an interval has in common with a window.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cut {
     /// The length of the common part.
     pub(super) time: Nanoseconds,
     /// The load in it.
     pub(super) load: Load,
+    /// What drives the zone in it.
+    pub(super) drives: Drives,
     /// Whether it is known who ran.
     pub(super) known: bool,
 }
 
 impl Pending {
     /// A window of which the time before `open_from` concerns nobody here; `load` is that of the whole window.
-    pub(super) fn new(window: &Arc<ActivityWindow>, open_from: Timestamp, mut load: Load) -> Self {
+    pub(super) fn new(
+        window: &Arc<ActivityWindow>,
+        open_from: Timestamp,
+        mut load: Load,
+        drive: Option<&Arc<Drive>>,
+    ) -> Self {
         let open_from = open_from.max(window.from);
-        let _before = load.take(fraction(open_from.since(window.from), window.length()));
+        let before = fraction(open_from.since(window.from), window.length());
+        let _before = load.take(before);
+        let open_drives = drive.map(|drive| (Arc::clone(drive), 1.0 - before)).into_iter().collect();
         let activity = Activity::One(Arc::clone(window));
-        Self { activity, open_from, to: window.to, open_load: load, booked: Booked::default() }
+        Self { activity, open_from, to: window.to, open_load: load, open_drives, booked: Booked::default() }
     }
 
     /// Time of which no window told anything. It is taken to be as busy as `following`, the window after it, so that
@@ -76,7 +93,14 @@ impl Pending {
         let factor = following.from.since(from).0 as f64 / following.length().0 as f64;
         let open_load = Load { busy: load.busy * factor, idle: load.idle * factor };
         let activity = Activity::Unknown { from, topology: Arc::clone(&following.topology) };
-        Self { activity, open_from: from, to: following.from, open_load, booked: Booked::default() }
+        Self {
+            activity,
+            open_from: from,
+            to: following.from,
+            open_load,
+            open_drives: Drives::new(),
+            booked: Booked::default(),
+        }
     }
 
     pub(super) fn open_from(&self) -> Timestamp {
@@ -99,9 +123,14 @@ impl Pending {
     pub(super) fn cut(&mut self, until: Timestamp) -> Cut {
         let until = until.min(self.to);
         let time = until.since(self.open_from);
-        let load = self.open_load.take(fraction(time, self.to.since(self.open_from)));
+        let part = fraction(time, self.to.since(self.open_from));
+        let load = self.open_load.take(part);
+        let drives = self.open_drives.iter().map(|(drive, open)| (Arc::clone(drive), open * part)).collect();
+        for (_, open) in &mut self.open_drives {
+            *open *= 1.0 - part;
+        }
         self.open_from = self.open_from.max(until);
-        Cut { time, load, known: self.is_known() }
+        Cut { time, load, drives, known: self.is_known() }
     }
 
     /// Books `energy` out of `interval` for a part of this length, with the spread's `variance`. `alone` says that the
@@ -135,6 +164,11 @@ impl Pending {
         let (was_known, both_known) = (self.is_known(), self.is_known() && next.is_known());
         self.to = next.to;
         self.open_load.add(next.open_load);
+        if both_known {
+            self.open_drives.extend(next.open_drives.iter().cloned());
+        } else {
+            self.open_drives.clear();
+        }
         let (following, _) = next.finish();
         let unknown = Activity::Unknown { from, topology: Arc::clone(&following.topology) };
         let mut joined = match std::mem::replace(&mut self.activity, unknown) {
@@ -146,6 +180,8 @@ impl Pending {
         let fits = self.to.since(from) <= limits.joined_time && joined.slices() <= limits.joined_slices;
         if fits {
             self.activity = Activity::Joined(joined);
+        } else {
+            self.open_drives.clear();
         }
         !fits
     }

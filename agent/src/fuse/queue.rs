@@ -8,10 +8,12 @@ use crate::apportion::largest_remainder;
 use crate::clock::Timestamp;
 use crate::units::{Microjoules, Watts};
 
+use super::drive::Drive;
 use super::interval::Interval;
 use super::limits::Limits;
 use super::load::Load;
-use super::pending::{Booked, Pending};
+use super::pending::{Booked, Drives, Pending};
+use super::power_model::PowerModel;
 use super::spread::{Piece, quotas};
 
 /// See the module.
@@ -40,14 +42,14 @@ impl WindowQueue {
     }
 
     /// Appends a window, and what is missing before it. What lies before the queue's end is left out.
-    pub(super) fn push(&mut self, window: &Arc<ActivityWindow>, load: Load) {
+    pub(super) fn push(&mut self, window: &Arc<ActivityWindow>, load: Load, drive: Option<&Arc<Drive>>) {
         if window.to <= self.end {
             return;
         }
         if window.from > self.end {
             self.windows.push_back(Pending::unknown(self.end, window, load));
         }
-        self.windows.push_back(Pending::new(window, self.end, load));
+        self.windows.push_back(Pending::new(window, self.end, load, drive));
         self.end = window.to;
     }
 
@@ -71,18 +73,23 @@ impl WindowQueue {
         }
     }
 
-    /// Cuts what `interval` covers off the windows, for [`Self::book`], and says how loaded the zone was meanwhile; `None`
-    /// where that is not known for all of the time. Windows that are covered must have been taken out before.
-    pub(super) fn cut(&mut self, interval: &Interval) -> Option<Load> {
+    /// Cuts what `interval` covers off the windows, for [`Self::book`], and says how loaded the zone was meanwhile and what
+    /// has driven it; `None` where that is not known for all of the time. Windows that are covered must have been taken out
+    /// before. What was busy in each window is by `model`, where there is one.
+    pub(super) fn cut(&mut self, interval: &Interval, model: Option<&PowerModel>) -> Option<(Load, Drives)> {
         self.pieces.clear();
-        let (mut sum, mut known) = (Load::default(), true);
+        let (mut sum, mut drives, mut known) = (Load::default(), Drives::new(), true);
         for window in self.windows.iter_mut().take_while(|window| window.open_from() < interval.to) {
             let cut = window.cut(interval.to);
-            self.pieces.push(Piece { time: cut.time, busy: cut.load.busy });
+            let modelled =
+                |model: &PowerModel| cut.drives.iter().map(|(drive, part)| model.dynamic(drive) * part).sum();
+            let busy = model.map_or(cut.load.busy, modelled);
+            self.pieces.push(Piece { time: cut.time, busy });
             sum.add(cut.load);
+            drives.extend(cut.drives);
             known &= cut.known;
         }
-        known.then_some(sum)
+        known.then_some((sum, drives))
     }
 
     /// Books the energy of the interval that was cut last for its windows, to the microjoule.

@@ -13,7 +13,7 @@ pub(super) const MODEL_DEVIATION: f64 = 0.25;
 pub(super) struct Piece {
     /// How long it is.
     pub(super) time: Nanoseconds,
-    /// CPU time of consumers in it, in nanoseconds.
+    /// CPU time of consumers in it, in nanoseconds; or what a model says that they have drawn, in any unit.
     pub(super) busy: f64,
 }
 

@@ -10,11 +10,15 @@ use crate::source::{Provenance, Reading, SourceId, Zone};
 use crate::units::{Microjoules, Watts};
 
 use super::counter::{CounterTrack, Step};
+use super::drive::Drive;
 use super::energy_window::EnergyWindow;
 use super::envelope::Envelope;
 use super::interval::Interval;
+use super::learner::Learner;
 use super::limits::Limits;
 use super::load::Load;
+use super::pending::Drives;
+use super::power_model::PowerModel;
 use super::queue::WindowQueue;
 
 static TAKEN_OVER: Notice = Notice::new("energy_source_changed");
@@ -49,6 +53,8 @@ pub(super) struct SourceFacts {
     pub(super) preference: usize,
     /// The zone's static power, where the source knows it.
     pub(super) idle_power: Option<Watts>,
+    /// Whether its power is to be learned.
+    pub(super) learns: bool,
 }
 
 #[derive(Debug)]
@@ -61,6 +67,8 @@ struct ZoneSource {
     kept: Option<Interval>,
     /// What it has shown of the zone's static power.
     envelope: Envelope,
+    /// What it has shown of how power follows from what runs, where that is to be learned.
+    learner: Option<Learner>,
 }
 
 impl ZoneFusion {
@@ -135,15 +143,15 @@ impl ZoneFusion {
         self.book(out);
     }
 
-    /// Takes a window of activity and the zone's load in it.
+    /// Takes a window of activity, and the zone's load and what drives it in it.
     pub(super) fn window(
         &mut self,
         window: &Arc<ActivityWindow>,
-        load: Load,
+        (load, drive): (Load, Option<&Arc<Drive>>),
         limits: &Limits,
         out: &mut Vec<EnergyWindow>,
     ) {
-        self.windows.push(window, load);
+        self.windows.push(window, load, drive);
         self.book(out);
         if self.windows.bound(limits) {
             FORGOTTEN.warn(format_args!(
@@ -164,6 +172,7 @@ impl ZoneFusion {
                 counter: CounterTrack::default(),
                 kept: None,
                 envelope: Envelope::default(),
+                learner: facts.learns.then(Learner::default),
             });
             self.sources.len() - 1
         });
@@ -231,8 +240,9 @@ impl ZoneFusion {
         while let Some(interval) = self.intervals.pop_front_if(|interval| interval.to <= self.windows.end()) {
             self.windows.skip_to(interval.from);
             self.emit(out);
-            let load = self.windows.cut(&interval);
-            self.learn(&interval, load);
+            let model = self.model(interval.source).cloned();
+            let activity = self.windows.cut(&interval, model.as_deref());
+            self.learn(&interval, activity);
             self.windows.book(&interval, self.static_power(interval.source));
             self.emit(out);
         }
@@ -252,27 +262,44 @@ impl ZoneFusion {
                 static_energy: (self.static_power(booked.source) * booked.time).min(booked.energy),
                 uncertainty: booked.uncertainty(),
                 provenance: booked.provenance(activity.length()),
+                model: self.model(booked.source).cloned(),
                 activity,
             });
         }
     }
 
     fn static_power(&self, source: usize) -> Watts {
-        self.known_static_power(source).unwrap_or_else(|| self.sources[source].envelope.power())
+        let learned = || match self.model(source) {
+            Some(model) => model.static_power(),
+            None => self.sources[source].envelope.power(),
+        };
+        self.known_static_power(source).unwrap_or_else(learned)
+    }
+
+    fn model(&self, source: usize) -> Option<&Arc<PowerModel>> {
+        self.sources[source].learner.as_ref()?.model()
     }
 
     fn known_static_power(&self, source: usize) -> Option<Watts> {
         self.static_power.or(self.sources[source].facts.idle_power)
     }
 
-    fn learn(&mut self, interval: &Interval, load: Option<Load>) {
-        if self.known_static_power(interval.source).is_some() {
-            return;
-        }
-        let envelope = &mut self.sources[interval.source].envelope;
-        match load {
-            Some(load) => envelope.observe(interval.energy, interval.to.since(interval.from), load),
-            None => envelope.interrupt(),
+    fn learn(&mut self, interval: &Interval, activity: Option<(Load, Drives)>) {
+        let is_known = self.known_static_power(interval.source).is_some();
+        let ZoneSource { envelope, learner, .. } = &mut self.sources[interval.source];
+        let (energy, time) = (interval.energy, interval.to.since(interval.from));
+        if let Some((load, drives)) = activity {
+            if !is_known {
+                envelope.observe(energy, time, load);
+            }
+            if let Some(learner) = learner {
+                learner.observe(energy, time, &drives);
+            }
+        } else {
+            envelope.interrupt();
+            if let Some(learner) = learner {
+                learner.interrupt();
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use crate::activity::{Lifecycle, SocketRequest, Topology};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
-use crate::config::{Config, Policy};
+use crate::config::{Config, Policy, Weights};
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::host::HostRoots;
 use crate::identity::{FunctionRules, Identity, MetadataNews, NodeFacts};
@@ -62,7 +62,8 @@ impl Engine {
             sockets: config.invocation.sockets.then(|| SocketSide::start(config.activity.btf.as_deref())).flatten(),
             fusion: Fusion::new(&config.attribution.static_power, Limits::default())
                 .prefer(sources.preference())
-                .knowing(sources.idle_powers()),
+                .knowing(sources.idle_powers())
+                .learn(config.attribution.weights == Weights::Learned),
             sources,
             policy: config.attribution.policy,
             identity: Identity::open(roots, FunctionRules::new(config.identity.function_label.as_deref())),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::activity::{ActivityWindow, Lifecycle, Pid, Slice};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
-use crate::config::{Policy, StaticPower};
+use crate::config::{Policy, StaticPower, Weights};
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::identity::{ContainerFacts, FunctionRules, Labels, MetadataNews, Names};
 use crate::invocation::{BookOptions, By as SeenBy, InvocationBook, Observed, Place};
@@ -40,6 +40,8 @@ const FUNCTION: &str = "function";
 pub struct ReplayOptions {
     /// Who is charged with static energy.
     pub policy: Policy,
+    /// What activity counts for.
+    pub weights: Weights,
     /// Static power of zones, as in the configuration.
     pub static_power: StaticPower,
     /// The supply of an ESP32 meter.
@@ -114,7 +116,7 @@ impl<W: Write> Replay<W> {
             began: Timestamp::default(),
             suspended: Nanoseconds::ZERO,
         };
-        let fusion = Fusion::new(&options.static_power, Limits::default());
+        let fusion = Fusion::new(&options.static_power, Limits::default()).learn(options.weights == Weights::Learned);
         Self {
             policy: options.policy,
             consumers,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::activity::{Comm, Lifecycle, Pid};
 use crate::attribute::attribute;
 use crate::clock::Timestamp;
-use crate::config::{Policy, StaticPower};
+use crate::config::{Policy, StaticPower, Weights};
 use crate::fuse::fixtures::{consumer, node, package, reading, topology, window};
 use crate::fuse::{Fusion, Limits};
 use crate::identity::Names;
@@ -23,6 +23,7 @@ const HEADER: &str = r#"{"prony_trace":1,"node":"n1","cpus":[{"cpu":0,"package":
 fn options(policy: Policy, by: By) -> ReplayOptions {
     ReplayOptions {
         policy,
+        weights: Weights::Common,
         static_power: StaticPower::from([("package-0".into(), Watts(2.0)), ("node".into(), Watts(5.0))]),
         volts: Volts(5.0),
         volts_tolerance: 0.05,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use prony::config::{Policy, StaticPower};
+use prony::config::{Policy, StaticPower, Weights};
 use prony::trace::{By, Replay, ReplayOptions};
 use prony::units::Volts;
 use serde::Deserialize;
@@ -28,10 +28,11 @@ struct Part<'a> {
 ///
 /// # Errors
 /// When its trace cannot be replayed.
-pub fn by_prony(run: &Run, meters: Meters, of_node: bool) -> Result<Energies> {
+pub fn by_prony(run: &Run, meters: Meters, of_node: bool, weights: Weights) -> Result<Energies> {
     let trace = run.trace(meters);
     let options = ReplayOptions {
         policy: Policy::Separate,
+        weights,
         static_power: StaticPower::default(),
         volts: Volts(run.volts),
         volts_tolerance: 0.01,

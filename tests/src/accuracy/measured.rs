@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use flate2::read::GzDecoder;
-use prony::config::{Policy, StaticPower};
+use prony::config::{Policy, StaticPower, Weights};
 use prony::trace::{By, Replay, ReplayOptions};
 use prony::units::Volts;
 use serde::Deserialize;
@@ -60,11 +60,12 @@ pub struct Measured {
 ///
 /// # Errors
 /// When the files are not there or not what they should be.
-pub fn measured(folder: &Path) -> Result<Vec<Measured>> {
+pub fn measured(folder: &Path, weights: Weights) -> Result<Vec<Measured>> {
     let truth = fs::read(folder.join("truth.json")).with_context(|| format!("no truth in {}", folder.display()))?;
     let truth: TruthFile = serde_json::from_slice(&truth)?;
     let options = ReplayOptions {
         policy: Policy::Separate,
+        weights,
         static_power: StaticPower::default(),
         volts: Volts(5.0),
         volts_tolerance: 0.05,

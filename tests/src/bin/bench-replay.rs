@@ -6,7 +6,7 @@ use std::io::{BufReader, BufWriter};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use prony::config::{Policy, StaticPower};
+use prony::config::{Policy, StaticPower, Weights};
 use prony::trace::{By, Replay, ReplayOptions};
 use prony::units::Volts;
 use prony_tests::bench::median;
@@ -28,6 +28,7 @@ fn main() -> Result<()> {
     for (name, by) in [("processes", By::Process), ("cgroups", By::Cgroup)] {
         let options = ReplayOptions {
             policy: Policy::Separate,
+            weights: Weights::Common,
             static_power: StaticPower::default(),
             volts: Volts(5.0),
             volts_tolerance: 0.05,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use prony::config::{Policy, StaticPower};
+use prony::config::{Policy, StaticPower, Weights};
 use prony::trace::{By, Replay, ReplayOptions};
 use prony::units::Volts;
 use serde_json::Value;
@@ -12,6 +12,7 @@ pub(super) fn trace(data: &[u8]) {
     let sums = [By::Process, By::Process, By::Cgroup].map(|by| {
         let options = ReplayOptions {
             policy: Policy::Equal,
+            weights: Weights::Common,
             static_power: StaticPower::default(),
             volts: Volts(5.0),
             volts_tolerance: 0.05,
