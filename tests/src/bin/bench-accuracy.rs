@@ -1,6 +1,7 @@
 //! How far each method's energy of a function over 10 s is off: on simulated machines whose power is known, and on a run
 //! that others have measured.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -58,7 +59,7 @@ fn options() -> Result<Options> {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
         match argument.as_str() {
-            "--seeds" => options.seeds = value()?.parse().context("--seeds is a number")?,
+            "--seeds" => options.seeds = value()?.parse::<NonZeroU64>().context("--seeds is a number from 1")?.get(),
             "--first" => options.first = value()?.parse().context("--first is a number")?,
             "--measured" => options.measured = Some(value()?.into()),
             other => bail!("there is no option {other}\n{USAGE}"),
