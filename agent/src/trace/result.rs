@@ -95,13 +95,12 @@ impl<W: Write> ResultWriter<W> {
                 part(path(names, share.consumer.cgroup), Some(share.consumer.pid.0), energies)?;
                 continue;
             } else {
-                // Consumers of one cgroup mostly follow each other.
-                let place = cgroups.iter().rposition(|(cgroup, _)| *cgroup == share.consumer.cgroup);
-                let place = place.unwrap_or_else(|| {
+                // Consumers come in order, those of a cgroup one after the other.
+                if cgroups.last().is_none_or(|(cgroup, _)| *cgroup != share.consumer.cgroup) {
                     cgroups.push((share.consumer.cgroup, Energies::default()));
-                    cgroups.len() - 1
-                });
-                &mut cgroups[place].1
+                }
+                let last = cgroups.len() - 1;
+                &mut cgroups[last].1
             };
             sum.active += share.active;
             sum.idle += share.idle;
