@@ -48,7 +48,9 @@ pub enum Problem {
         newest: u64,
     },
     /// More time than there is.
-    #[error("its idle and CPU times add up to {told} ns, and its CPUs have {most} ns in that time")]
+    #[error(
+        "its idle and CPU times add up to {told} ns, and its CPUs have {most} ns in that time: that is more than can have been handed out late"
+    )]
     TooMuchTime {
         /// What they add up to.
         told: u128,

@@ -28,8 +28,8 @@ const LATENESS: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
 const HISTORY: Nanoseconds = Nanoseconds(LATENESS.0 + 30 * Nanoseconds::SECOND.0);
 /// How long after the end of a trace everything is settled.
 const ALL_SETTLED: Nanoseconds = Nanoseconds(60 * Nanoseconds::SECOND.0);
-/// How much more CPU time than there is is taken for rounding: one part of so many.
-const SLACK: u128 = 10;
+/// How many times more CPU time than there is no window can have: some may be handed out late, but not that much.
+const TOO_MANY_TIMES: u128 = 10;
 /// Times from here on are none: 2^62 ns since 1970 are the year 2116.
 const NO_TIME: u64 = 1 << 62;
 /// The label under which functions are told to the pipeline.
@@ -179,7 +179,7 @@ impl<W: Write> Replay<W> {
         let times = line.consumers.iter().flat_map(|consumer| &consumer.cpu_ns).chain(&line.idle_ns);
         let told = times.map(|(_, time)| u128::from(*time)).sum();
         let most = self.machine.topology.cpus().len() as u128 * u128::from(to.since(from).0);
-        if told > most + most / SLACK {
+        if told > most * TOO_MANY_TIMES {
             return Err(Problem::TooMuchTime { told, most });
         }
         self.newest = to;

@@ -155,7 +155,7 @@ fn what_is_wrong_is_said_with_its_line() {
         (line(json!({ "at_ns": 1_u64 << 62 })), "line 2: 4611686018427387904 is no time"),
         (activity(json!({ "from_ns": 5, "to_ns": 5, "consumers": [] })), "line 2: its activity goes from 5 to 5"),
         (activity(json!({ "from_ns": 0, "to_ns": 5, "idle_ns": [[1, 5]], "consumers": [] })), "line 2: it has CPU 1"),
-        (activity(json!({ "from_ns": 0, "to_ns": 5, "idle_ns": [[0, 12]], "consumers": [] })), "line 2: its idle and"),
+        (activity(json!({ "from_ns": 0, "to_ns": 5, "idle_ns": [[0, 101]], "consumers": [] })), "line 2: its idle and"),
         (
             activity(json!({ "from_ns": 0, "to_ns": 5, "consumers": [{ "cgroup": "/" }] })),
             "line 2: missing field `cpu_ns`",
