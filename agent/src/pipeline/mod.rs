@@ -50,8 +50,8 @@ type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
 /// is written down by `recorder`, and what that has is told at the end.
 ///
 /// # Errors
-/// When a listener cannot be opened, the machine's CPUs cannot be told, or what came in cannot be written down. Kernel programs that cannot be loaded and
-/// meters that do not answer are no errors: the agent goes on with what it has.
+/// When a listener cannot be opened, the machine's CPUs cannot be told, or what came in cannot be written down. Kernel
+/// programs that cannot be loaded and meters that do not answer are no errors: the agent goes on with what it has.
 pub async fn run(
     config: Config,
     mut reload: watch::Receiver<Config>,

@@ -138,9 +138,14 @@ impl Recorder {
         let path = cgroup.and_then(|cgroup| names.cgroup(cgroup)).map(|known| Cow::Borrowed(&*known.path));
         let id = cgroup.and_then(|cgroup| self.functions.get(&cgroup));
         let told = id.and_then(|id| names.workloads().function(*id)).map(|function| &function.name);
+        let function = function.or(told);
+        // In a place of which nothing is known nothing was seen to run, and a replay has no place for it.
+        if path.is_none() && function.is_none() {
+            return;
+        }
         let invocation = Invocation {
             id: Cow::Borrowed(&observed.id),
-            function: function.or(told).map_or(Cow::Borrowed(""), |name| Cow::Borrowed(name)),
+            function: function.map_or(Cow::Borrowed(""), |name| Cow::Borrowed(name)),
             cgroup: path,
             pid,
             start_ns: observed.start.0,

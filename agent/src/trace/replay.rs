@@ -61,7 +61,7 @@ pub struct Replayed {
     pub windows: u64,
     /// Readings and datagrams.
     pub readings: u64,
-    /// Invocations that were told, and those that were refused or belong to nobody.
+    /// Invocations that were told.
     pub invocations: u64,
     /// Of those, the ones that could not be taken.
     pub refused: u64,

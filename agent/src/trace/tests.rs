@@ -13,6 +13,7 @@ use crate::config::{Policy, StaticPower, Weights};
 use crate::fuse::fixtures::{consumer, node, package, reading, topology, window};
 use crate::fuse::{Fusion, Limits};
 use crate::identity::Names;
+use crate::invocation::{By as SeenBy, Observed, Place};
 use crate::source::{Counter, CounterRange, Measure};
 use crate::units::{Microjoules, Volts, Watts};
 
@@ -219,6 +220,18 @@ impl Write for Shared {
     }
 }
 
+fn nowhere() -> Observed {
+    Observed {
+        id: "lost".into(),
+        place: Place::Container("unknown".into()),
+        by: SeenBy::Report,
+        start: Timestamp(1),
+        end: Timestamp(2),
+        on_cpu: None,
+        reporter: None,
+    }
+}
+
 #[test]
 fn what_was_recorded_is_replayed_as_it_was() {
     let out = Shared::default();
@@ -271,6 +284,8 @@ fn what_was_recorded_is_replayed_as_it_was() {
                 .extend(shares.map(|share| (books.to.0, books.zone.to_string(), part(share.active), part(share.idle))));
         }
     }
+    // Reported of a container that nobody has seen.
+    recorder.invocation(&nowhere(), &names, Timestamp(50_000_000));
     let written = recorder.finish().expect("it is written");
     assert_eq!((written.windows, written.readings), (50, 150));
     let text = String::from_utf8(out.0.lock().expect("nobody panics").clone()).expect("text");
