@@ -2,7 +2,7 @@
 
 use crate::apportion::{equal_parts, largest_remainder, proportional_quota};
 use crate::config::Policy;
-use crate::fuse::EnergyWindow;
+use crate::fuse::{Drawn, EnergyWindow, doubts_of_cpu_time};
 use crate::units::Microjoules;
 
 use super::activity::cpu_time;
@@ -22,11 +22,17 @@ pub fn attribute(window: &EnergyWindow, policy: Policy) -> Attribution {
     let measured = window.energy;
     let static_energy = window.static_energy.min(measured);
     let dynamic = measured - static_energy;
-    let modelled = window.model.as_ref().map(|model| model.drawn(&window.activity, window.zone.socket));
-    let is_of_use = |drawn: &[f64]| (f64::MIN_POSITIVE..f64::INFINITY).contains(&drawn.iter().sum());
-    let (consumers, activity) = modelled
-        .filter(|(_, drawn)| is_of_use(drawn))
-        .unwrap_or_else(|| cpu_time(&window.activity, window.zone.socket));
+    let socket = window.zone.socket;
+    let is_of_use = |drawn: &Drawn| (f64::MIN_POSITIVE..f64::INFINITY).contains(&drawn.drawn.iter().sum());
+    let modelled = window.model.as_ref().map(|model| (model, model.drawn(&window.activity, socket)));
+    let (drawn, doubts) = if let Some((model, drawn)) = modelled.filter(|(_, drawn)| is_of_use(drawn)) {
+        (drawn, model.doubts(&window.activity, socket, dynamic.0 as f64))
+    } else {
+        let drawn = cpu_time(&window.activity, socket);
+        let doubts = doubts_of_cpu_time(&drawn, dynamic.0 as f64, static_energy.0 as f64);
+        (drawn, doubts)
+    };
+    let Drawn { consumers, drawn: activity } = drawn;
     let whole: f64 = activity.iter().sum();
     let proportion_of =
         |energy: Microjoules| activity.iter().map(move |&part| proportional_quota(part, whole, energy.0 as f64));
@@ -52,9 +58,16 @@ pub fn attribute(window: &EnergyWindow, policy: Policy) -> Attribution {
             .into_iter()
             .zip(active)
             .zip(idle.into_iter().chain(std::iter::repeat(Microjoules::ZERO)))
-            .map(|((consumer, active), idle)| Share { consumer, active, idle })
+            .zip(&activity)
+            .map(|(((consumer, active), idle), activity)| Share {
+                consumer,
+                active,
+                idle,
+                doubt: doubts.of(&consumer, *activity),
+            })
             .collect(),
         uncertainty: window.uncertainty,
+        lasting_uncertainty: window.lasting_uncertainty,
         provenance: window.provenance,
     }
 }

@@ -181,7 +181,7 @@ proptest! {
     ) {
         let inputs = play(&events, wraps);
         let static_power: StaticPower = configured.map(|watts| ("node".to_owned(), Watts(watts))).into_iter().collect();
-        let mut fusion = Fusion::new(&static_power, limits).learn(learns);
+        let mut fusion = Fusion::new(&static_power, limits).hand_out_models(learns);
         let attributions = run(&mut fusion, &inputs, policy);
         for books in &attributions {
             prop_assert_eq!(books.books_error(), 0);
@@ -207,7 +207,7 @@ proptest! {
         let last = Counter { total: Microjoules(RANGE * 1000), range: CounterRange::Unbounded, epoch: 0 };
         inputs.push(Input::Reading(reading("meter", node(), end + MILLI, Measure::Energy(last))));
         inputs.push(Input::Reading(reading("rapl", package(1), end + MILLI, Measure::Energy(last))));
-        let mut fusion = Fusion::new(&StaticPower::new(), limits).learn(learns);
+        let mut fusion = Fusion::new(&StaticPower::new(), limits).hand_out_models(learns);
         let attributions = run(&mut fusion, &inputs, Policy::Separate);
         for books in fusion.books() {
             prop_assert_eq!(books.held, Microjoules::ZERO);
@@ -248,7 +248,7 @@ proptest! {
     fn a_trace_replays_bit_for_bit(events in events(), limits in limits()) {
         let inputs = play(&events, true);
         let replay = || {
-            let mut fusion = Fusion::new(&StaticPower::new(), limits).learn(true);
+            let mut fusion = Fusion::new(&StaticPower::new(), limits).hand_out_models(true);
             let attributions = run(&mut fusion, &inputs, Policy::Proportional);
             format!("{attributions:?}")
         };

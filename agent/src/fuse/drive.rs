@@ -16,13 +16,16 @@ pub(super) struct Group {
     pub(super) small: bool,
 }
 
+/// How many of a package's cores count as what all share: power grows most with the first that are busy.
+pub(super) const SHARED: usize = 2;
+
 /// What drove a zone over a window, in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Drive {
     /// How long each group has worked.
     pub(super) groups: Vec<(Group, f64)>,
-    /// How long packages were awake.
-    pub(super) awake: f64,
+    /// How long packages were awake: the time that cores were busy, of which at most 1 (2, ..) at a time count.
+    pub(super) awake: [f64; SHARED],
 }
 
 /// How long the slices of a window have worked: CPU time, but for what a busy sibling takes away. Where CPUs are counted
@@ -50,25 +53,36 @@ pub(super) fn worked(window: &ActivityWindow) -> impl Iterator<Item = f64> {
     window.slices.iter().map(move |slice| slice.cpu_time.0 as f64 * left[usize::from(slice.shard.0)])
 }
 
-/// How long packages were awake, nanoseconds: for how much of the window any CPU was busy, if they were independently.
-pub(super) fn awake(window: &ActivityWindow, package: Option<u32>) -> f64 {
+/// How long packages were awake, nanoseconds: the mean of min(n, 1), min(n, 2), .. over the window, n being how many of a
+/// package's cores are busy, if cores were busy independently of each other.
+pub(super) fn awake(window: &ActivityWindow, package: Option<u32>) -> [f64; SHARED] {
     let length = window.length().0.max(1) as f64;
-    let mut asleep: SmallVec<[(u32, f64); 2]> = SmallVec::new();
-    let mut busy = vec![0.0; window.topology.shards()];
+    let topology = &window.topology;
+    let mut busy = vec![0.0; topology.shards()];
     for slice in &window.slices {
         busy[usize::from(slice.shard.0)] += slice.cpu_time.0 as f64;
     }
-    for (shard, busy) in (0..).map(ShardId).zip(busy) {
-        let of = window.topology.package_of(shard);
-        let cpus = window.topology.places_in(shard).len() as f64;
-        let idle = (1.0 - busy / (length * cpus)).clamp(0.0, 1.0).powf(cpus);
-        match asleep.iter_mut().find(|(package, _)| *package == of) {
-            Some((_, asleep)) => *asleep *= idle,
-            None => asleep.push((of, idle)),
+    // How likely a core is idle at any time.
+    let mut cores: SmallVec<[(u32, u32, f64); 16]> = SmallVec::new();
+    for place in topology.cpus() {
+        let together = topology.places_in(place.shard).len() as f64;
+        let idle = (1.0 - busy[usize::from(place.shard.0)] / (length * together)).clamp(0.0, 1.0);
+        match cores.iter_mut().rev().find(|(of, core, _)| (*of, *core) == (place.package, place.core)) {
+            Some((_, _, both)) => *both *= idle,
+            None => cores.push((place.package, place.core, idle)),
         }
     }
-    let wanted = asleep.iter().filter(|(of, _)| package.is_none_or(|package| package == *of));
-    wanted.map(|(_, asleep)| (1.0 - asleep) * length).sum()
+    // How likely none is busy, and one, by package.
+    let mut packages: SmallVec<[(u32, [f64; SHARED]); 2]> = SmallVec::new();
+    for (of, _, idle) in cores.into_iter().filter(|(of, ..)| package.is_none_or(|wanted| wanted == *of)) {
+        match packages.iter_mut().find(|(package, _)| *package == of) {
+            Some((_, [none, one])) => (*none, *one) = (*none * idle, *one * idle + *none * (1.0 - idle)),
+            None => packages.push((of, [idle, 1.0 - idle])),
+        }
+    }
+    packages.iter().fold([0.0; SHARED], |[first, second], (_, [none, one])| {
+        [first + length * (1.0 - none), second + length * (2.0 - 2.0 * none - one)]
+    })
 }
 
 impl Drive {
@@ -135,13 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn a_package_is_awake_while_any_of_its_cpus_is() {
-        let is = |window: &ActivityWindow, package, expected: f64| (awake(window, package) - expected).abs() < 1e-9;
-        assert!(is(&on(&[], [0, 1], BIG), None, 0.0));
-        assert!(is(&on(&[(1, 0, 100)], [0, 1], BIG), None, 100.0));
-        assert!(is(&on(&[(1, 0, 50), (2, 1, 50)], [0, 1], BIG), Some(0), 75.0));
+    fn a_package_is_awake_while_any_of_its_cores_is() {
+        let is = |window: &ActivityWindow, package, expected: [f64; SHARED]| {
+            awake(window, package).iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-9)
+        };
+        assert!(is(&on(&[], [0, 1], BIG), None, [0.0, 0.0]));
+        assert!(is(&on(&[(1, 0, 100)], [0, 1], BIG), None, [100.0, 100.0]));
+        assert!(is(&on(&[(1, 0, 50), (2, 1, 50)], [0, 1], BIG), Some(0), [75.0, 100.0]));
+        // Two threads of one core.
+        assert!(is(&on(&[(1, 0, 50), (2, 1, 50)], [0, 0], BIG), Some(0), [75.0, 75.0]));
         // Two packages, one of which sleeps.
         let two = window(0, 100, &[(1, 0, 100)]);
-        assert!(is(&two, Some(0), 100.0) && is(&two, Some(1), 0.0) && is(&two, None, 100.0));
+        assert!(is(&two, Some(0), [100.0; 2]) && is(&two, Some(1), [0.0; 2]) && is(&two, None, [100.0; 2]));
     }
 }

@@ -23,6 +23,8 @@ pub struct EnergyWindow {
     pub static_energy: Microjoules,
     /// How sure that is (one sigma, of `energy`).
     pub uncertainty: RelativeUncertainty,
+    /// What of that is in all energy of the source alike, as an error of its gain.
+    pub lasting_uncertainty: RelativeUncertainty,
     /// The best that can be said of where it comes from.
     pub provenance: Provenance,
     /// How the zone's power follows from what runs, where that has been learned.

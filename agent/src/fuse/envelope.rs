@@ -19,6 +19,8 @@ const LOW_QUANTILE: f64 = 0.1;
 const SMOOTHED: usize = 3;
 /// Utilisations that differ by less than this count as alike.
 const ALIKE: f64 = 0.05;
+/// How much of the way upwards the bound goes with each sample.
+const BOUND_RISE: f64 = 1.0 / 3600.0;
 /// How much of the way upwards is gone with each sample, so that a busier quarter of an hour hardly lifts the floor.
 const RISE: f64 = 1.0 / 60.0;
 
@@ -39,6 +41,7 @@ pub(super) struct Envelope {
     gathering: Gathering,
     samples: VecDeque<Sample>,
     floor: Option<Floor>,
+    least: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +90,16 @@ impl Envelope {
         Watts(floor.power)
     }
 
+    /// What static power cannot be above: the least mean power of three samples in a row. Over an hour without as little it
+    /// rises to what was least lately.
+    pub(super) fn bound(&self) -> Option<Watts> {
+        self.least.map(Watts)
+    }
+
     fn learn(&mut self) {
+        let lately = self.least_smoothed();
+        let least = self.least.map_or(lately, |least| lately.min(least + (lately - least) * BOUND_RISE));
+        self.least = Some(least);
         let found = self.idle_sample().floor();
         let mut floor = match self.floor {
             Some(floor) if found.utilisation > floor.utilisation + ALIKE => floor,
@@ -100,7 +112,7 @@ impl Envelope {
             }
             _ => found,
         };
-        floor.power = floor.power.min(self.least_smoothed());
+        floor.power = floor.power.min(lately);
         self.floor = Some(floor);
     }
 

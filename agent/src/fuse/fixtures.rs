@@ -82,6 +82,7 @@ pub(crate) fn energy_window(zone: Zone, activity: ActivityWindow, energy: u64, s
         energy: Microjoules(energy),
         static_energy: Microjoules(static_energy),
         uncertainty: RelativeUncertainty(0.01),
+        lasting_uncertainty: RelativeUncertainty(0.01),
         provenance: Provenance::Measured,
         model: None,
     }

@@ -13,7 +13,8 @@ use super::drive::Drive;
 use super::energy_window::EnergyWindow;
 use super::limits::Limits;
 use super::load::Loads;
-use super::zone::{SourceFacts, ZoneFusion};
+use super::packages::Packages;
+use super::zone::{MeterState, SourceFacts, ZoneFusion};
 
 static OUT_OF_ORDER: Notice = Notice::new("activity_window_out_of_order");
 
@@ -26,9 +27,10 @@ pub struct Fusion {
     static_power: StaticPower,
     preference: Vec<SourceId>,
     idle_powers: Vec<IdlePower>,
-    learns: bool,
+    hands_out_models: bool,
     limits: Limits,
     zones: Vec<ZoneFusion>,
+    packages: Packages,
     loads: Loads,
     newest: Timestamp,
     out: Vec<EnergyWindow>,
@@ -57,9 +59,10 @@ impl Fusion {
             static_power: static_power.clone(),
             preference: Vec::new(),
             idle_powers: Vec::new(),
-            learns: false,
+            hands_out_models: false,
             limits,
             zones: Vec::new(),
+            packages: Packages::default(),
             loads: Loads::default(),
             newest: Timestamp::default(),
             out: Vec::new(),
@@ -81,10 +84,10 @@ impl Fusion {
         self
     }
 
-    /// Learns how the power of each zone follows from what runs, where a meter measures it.
+    /// Whether what is learned of a zone's power goes with its windows, for attribution by it.
     #[must_use]
-    pub fn learn(mut self, learns: bool) -> Self {
-        self.learns = learns;
+    pub fn hand_out_models(mut self, hands_out: bool) -> Self {
+        self.hands_out_models = hands_out;
         self
     }
 
@@ -98,9 +101,16 @@ impl Fusion {
         });
         let idle_power = self.idle_powers.iter().find(|it| it.source == reading.source && it.zone == reading.zone);
         // A model of ours would only learn the model that it is fed with.
-        let learns = self.learns && reading.provenance != Provenance::Estimated;
-        let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power), learns };
-        self.zones[place].reading(&reading, facts, &self.limits, &mut self.out);
+        let measures = reading.provenance != Provenance::Estimated;
+        let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power), measures };
+        let before = self.out.len();
+        self.zones[place].reading(&reading, facts, &self.limits, &self.packages, &mut self.out);
+        if self.out.len() > before {
+            self.record_packages(before);
+            for zone in &mut self.zones {
+                zone.book(&self.packages, &mut self.out);
+            }
+        }
     }
 
     /// Takes a window of activity; they come in order.
@@ -116,19 +126,42 @@ impl Fusion {
         self.newest = window.to;
         self.loads.measure(&window);
         let mut drives: Vec<(Option<u32>, Arc<Drive>)> = Vec::new();
-        for zone in &mut self.zones {
-            let socket = zone.zone().socket;
-            if self.learns && drives.iter().all(|(of, _)| *of != socket) {
-                drives.push((socket, Arc::new(Drive::of(&window, socket))));
+        // The whole machine is held against its packages.
+        for are_packages in [true, false] {
+            for place in 0..self.zones.len() {
+                let zone = &mut self.zones[place];
+                if Packages::are(zone.zone()) != are_packages {
+                    continue;
+                }
+                let socket = zone.zone().socket;
+                let known = drives.iter().position(|(of, _)| *of == socket).unwrap_or_else(|| {
+                    drives.push((socket, Arc::new(Drive::of(&window, socket))));
+                    drives.len() - 1
+                });
+                let (load, drive, before) = (self.loads.of(socket), &drives[known].1, self.out.len());
+                zone.window(&window, (load, drive), &self.limits, &self.packages, &mut self.out);
+                self.record_packages(before);
             }
-            let drive = drives.iter().find(|(of, _)| *of == socket).map(|(_, drive)| drive);
-            zone.window(&window, (self.loads.of(socket), drive), &self.limits, &mut self.out);
+        }
+    }
+
+    fn record_packages(&mut self, from: usize) {
+        for window in self.out[from..].iter().filter(|window| Packages::are(&window.zone)) {
+            self.packages.record(window);
         }
     }
 
     /// Appends the windows that have become complete to `out`, each zone's in order of time.
     pub fn drain(&mut self, out: &mut Vec<EnergyWindow>) {
-        out.append(&mut self.out);
+        let hands_out = self.hands_out_models;
+        out.extend(
+            self.out.drain(..).map(|window| EnergyWindow { model: window.model.filter(|_| hands_out), ..window }),
+        );
+    }
+
+    /// What is known of the meters of each zone.
+    pub fn meters(&self) -> impl Iterator<Item = MeterState> {
+        self.zones.iter().flat_map(ZoneFusion::meters)
     }
 
     /// What became of each zone's energy, in the order of the zones' first readings.

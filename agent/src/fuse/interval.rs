@@ -17,6 +17,8 @@ pub(super) struct Interval {
     pub(super) sigma: f64,
     /// `Measured` or `Estimated`, as the source says.
     pub(super) provenance: Provenance,
+    /// Whether it is where it belongs, as far as is known: not while the meter's delay is being put right.
+    pub(super) steady: bool,
     /// Which of the zone's sources.
     pub(super) source: usize,
 }
@@ -28,6 +30,7 @@ impl Interval {
         self.energy += later.energy;
         self.sigma += later.sigma;
         self.provenance = self.provenance.max(later.provenance);
+        self.steady &= later.steady;
         self.source = later.source;
     }
 }

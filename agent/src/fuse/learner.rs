@@ -14,36 +14,37 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::units::{Microjoules, Nanoseconds};
+use crate::units::{Microjoules, Nanoseconds, Watts};
 
-use super::drive::{Drive, Group};
-use super::least_squares::non_negative;
-use super::power_model::PowerModel;
+use super::doubt::WEIGHT_DEVIATION;
+use super::drive::{Drive, Group, SHARED};
+use super::least_squares::{non_negative, sandwich};
+use super::noise::{Noise, Observed};
+use super::power_model::{FIXED, OTHERS, PowerModel, SHARED_AT, STATIC};
 
 /// The shortest time that is one observation: over less, the moments at which counters are updated are most of the noise.
 const SHORTEST: Nanoseconds = Nanoseconds(100_000_000);
 /// After this time what was seen counts for 1/e.
-const MEMORY: Nanoseconds = Nanoseconds(300 * Nanoseconds::SECOND.0);
+pub(super) const MEMORY: Nanoseconds = Nanoseconds(300 * Nanoseconds::SECOND.0);
 /// How often the coefficients are reckoned anew.
 const RECKON_EVERY: Nanoseconds = Nanoseconds::SECOND;
+/// How often it is reckoned anew how sure they are.
+const DOUBT_EVERY: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
 /// How much has to be seen before the model is used.
 const LEARNT_AFTER: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
 const LEAST_OBSERVATIONS: u32 = 10;
+/// How many times as much as all that was seen something counts that is certain.
+const CERTAIN: f64 = 1e4;
 /// How many groups have a weight of their own; the others have the common one.
 const MOST_GROUPS: usize = 64;
 /// How long a group has to be idle until another may take its place.
 const IDLE_FOR: Nanoseconds = Nanoseconds(60 * Nanoseconds::SECOND.0);
-/// How far a group's weight is from the common one, relative (one sigma): the same CPU time can mean 50 % different energy
-/// (Wattmeter, `HotCarbon` 2024).
-const WEIGHT_DEVIATION: f64 = 0.4;
-/// The same for what it takes to be awake, in parts of what a busy CPU takes.
-const AWAKE_DEVIATION: f64 = 0.5;
-
-/// Places of the coefficients that are always there: static, awake, and the work of groups without a weight of their own.
-const STATIC: usize = 0;
-const AWAKE: usize = 1;
-const OTHERS: [usize; 2] = [2, 3];
-const FIXED: usize = 4;
+/// How far from zero it is what the first busy core takes more than the others, and what the first two do each, in parts of
+/// what a busy CPU takes. The first is the nearer to zero: on a machine that hardly sleeps it is not told from static power.
+const AWAKE_DEVIATIONS: [f64; SHARED] = [0.25, 1.0];
+/// How far from zero it is what a group takes of a zone beside what the packages take for it (memory, disks, network), in
+/// parts of that.
+const BESIDE_DEVIATION: f64 = 0.3;
 
 /// See the module.
 #[derive(Debug)]
@@ -64,11 +65,22 @@ pub(super) struct Learner {
     observations: u32,
     seen: Nanoseconds,
     since_reckoned: Nanoseconds,
+    since_doubted: Nanoseconds,
+    noise: Noise,
     model: Option<Arc<PowerModel>>,
 }
 
 /// What drove the zone, by place.
 type Row = FxHashMap<usize, f64>;
+
+/// What a zone's power follows from, beside the work of groups.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Basis<'a> {
+    /// Cores that are busy.
+    Activity,
+    /// The energy of packages, watts times nanoseconds. They are measured by themselves, and have models of their own.
+    Packages(f64, &'a [(u32, Arc<PowerModel>)]),
+}
 
 impl Default for Learner {
     fn default() -> Self {
@@ -86,25 +98,45 @@ impl Default for Learner {
             observations: 0,
             seen: Nanoseconds::ZERO,
             since_reckoned: Nanoseconds::ZERO,
+            since_doubted: DOUBT_EVERY,
+            noise: Noise::default(),
             model: None,
         }
     }
 }
 
 impl Learner {
-    /// Takes what was used over a time, and what drove it: parts of windows.
-    pub(super) fn observe(&mut self, energy: Microjoules, time: Nanoseconds, drives: &[(Arc<Drive>, f64)]) {
+    /// Takes what was used over a time, and what drove it: parts of windows. Static power is not above `bound`.
+    pub(super) fn observe(
+        &mut self,
+        energy: Microjoules,
+        time: Nanoseconds,
+        drives: &[(Arc<Drive>, f64)],
+        basis: Basis<'_>,
+        bound: Option<Watts>,
+    ) {
         for (drive, part) in drives {
-            *self.gathered.entry(AWAKE).or_default() += drive.awake * part;
+            if let Basis::Activity = basis {
+                for (place, awake) in (SHARED_AT..).zip(drive.awake) {
+                    *self.gathered.entry(place).or_default() += awake * part;
+                }
+            }
             for (group, worked) in &drive.groups {
                 let place = self.place(*group);
                 *self.gathered.entry(place).or_default() += worked * part;
             }
         }
+        let packages = match basis {
+            Basis::Activity => &[],
+            Basis::Packages(energy, packages) => {
+                *self.gathered.entry(SHARED_AT).or_default() += energy;
+                packages
+            }
+        };
         self.energy += energy;
         self.time += time;
         if self.time >= SHORTEST {
-            self.learn();
+            self.learn(packages, bound);
         }
     }
 
@@ -112,6 +144,11 @@ impl Learner {
     pub(super) fn interrupt(&mut self) {
         self.gathered.clear();
         (self.energy, self.time) = (Microjoules::ZERO, Nanoseconds::ZERO);
+    }
+
+    /// Begins anew, with what it knows until there is something better.
+    pub(super) fn restart(&mut self) {
+        *self = Self { model: self.model.take(), ..Self::default() };
     }
 
     /// What has been learned; none before there is enough.
@@ -148,6 +185,7 @@ impl Learner {
             return None;
         }
         self.places.remove(&group);
+        self.noise.vacate(place);
         let others = OTHERS[usize::from(group.small)];
         // The row, and then the column, as if both groups had been one.
         let row = std::mem::replace(&mut self.products[place], vec![0.0; self.busy.len()]);
@@ -161,12 +199,24 @@ impl Learner {
         Some(place)
     }
 
-    fn learn(&mut self) {
+    fn learn(&mut self, packages: &[(u32, Arc<PowerModel>)], bound: Option<Watts>) {
         let time = self.time.0 as f64;
         // A microjoule in a nanosecond is a kilowatt.
         let power = self.energy.0 as f64 * 1e3 / time;
         let mut row: Vec<(usize, f64)> = self.gathered.drain().map(|(place, driven)| (place, driven / time)).collect();
         row.push((STATIC, 1.0));
+        if let Some(model) = &self.model {
+            let part =
+                |(place, much): &(usize, f64)| model.coefficients.get(*place).copied().unwrap_or_default() * much;
+            let foretold: f64 = row.iter().map(part).sum();
+            let of_groups = if model.follows_packages() {
+                (foretold - model.static_power().0).powi(2)
+            } else {
+                row.iter().filter(|(place, _)| *place >= OTHERS[0]).map(|it| part(it).powi(2)).sum()
+            };
+            let (left, weight, time) = (power - foretold, self.weight, self.time);
+            self.noise.observe(Observed { left, of_groups, row: &row, weight, time });
+        }
         self.weight *= (time / MEMORY.0 as f64).exp();
         for (place, driven) in &row {
             self.busy[*place] = self.seen;
@@ -180,11 +230,13 @@ impl Learner {
         self.observations += 1;
         self.seen += self.time;
         self.since_reckoned += self.time;
+        self.since_doubted += self.time;
         (self.energy, self.time) = (Microjoules::ZERO, Nanoseconds::ZERO);
         self.scale();
-        if self.since_reckoned >= RECKON_EVERY {
+        let is_enough = self.observations >= LEAST_OBSERVATIONS && self.seen >= LEARNT_AFTER;
+        if is_enough && self.since_reckoned >= RECKON_EVERY {
             self.since_reckoned = Nanoseconds::ZERO;
-            self.model = self.reckon().map(Arc::new);
+            self.model = self.reckon(packages, bound).map(Arc::new);
         }
     }
 
@@ -198,45 +250,90 @@ impl Learner {
             *sum *= by;
         }
         self.power_squared *= by;
+        self.noise.scale(by);
         self.sum_of_weights *= by;
         self.weight = 1.0;
     }
 
-    fn reckon(&self) -> Option<PowerModel> {
-        if self.observations < LEAST_OBSERVATIONS || self.seen < LEARNT_AFTER {
-            return None;
-        }
-        let (common, variance) = self.common();
-        let busiest = common[OTHERS[0]].max(common[OTHERS[1]]);
+    fn reckon(&mut self, packages: &[(u32, Arc<PowerModel>)], bound: Option<Watts>) -> Option<PowerModel> {
+        let (common, variance) = self.common(packages.is_empty());
+        let (priors, busiest) = if packages.is_empty() {
+            let busiest = OTHERS.map(|place| common[place]).into_iter().fold(0.0, f64::max);
+            (self.priors(&common, busiest), busiest)
+        } else {
+            let busiest = common[SHARED_AT] * typical_weight(packages);
+            let beside = |place: usize| (place, 0.0, BESIDE_DEVIATION * busiest);
+            (self.places.values().copied().chain(OTHERS).map(beside).collect(), busiest)
+        };
         if busiest <= 0.0 {
             return None;
         }
         let mut matrix = self.products.clone();
         let mut right = self.with_power.clone();
-        let mut prior = |place: usize, mean: f64, deviation: f64| {
+        let mut strengths = vec![0.0; right.len()];
+        for (place, mean, deviation) in priors {
             let strength = self.weight * variance / (deviation * deviation).max(f64::MIN_POSITIVE);
             matrix[place][place] += strength;
             right[place] += strength * mean;
+            strengths[place] = strength;
+        }
+        let (mut coefficients, mut free) = non_negative(&matrix, &right);
+        if let Some(Watts(bound)) = bound.filter(|bound| coefficients[STATIC] > bound.0) {
+            // As if that had been observed, again and again.
+            let strength = CERTAIN * matrix[STATIC][STATIC];
+            matrix[STATIC][STATIC] += strength;
+            right[STATIC] += strength * bound;
+            (coefficients, free) = non_negative(&matrix, &right);
+        }
+        let left = self.left(&coefficients);
+        let covariance = match &self.model {
+            Some(model) if self.since_doubted < DOUBT_EVERY && model.covariance.len() == matrix.len() => {
+                model.covariance.clone()
+            }
+            _ => {
+                self.since_doubted = Nanoseconds::ZERO;
+                let mut middle = self.products.clone();
+                for (place, row) in middle.iter_mut().enumerate() {
+                    for product in row.iter_mut() {
+                        *product *= self.weight * left;
+                    }
+                    row[place] += self.weight * variance * strengths[place];
+                }
+                self.noise.add_scores(&mut middle);
+                sandwich(&matrix, &middle, &free)
+            }
         };
-        prior(AWAKE, 0.0, AWAKE_DEVIATION * busiest);
-        for (group, place) in &self.places {
-            let mean = common[OTHERS[usize::from(group.small)]];
-            prior(*place, mean, WEIGHT_DEVIATION * mean.max(0.1 * busiest));
-        }
-        for place in OTHERS {
-            prior(place, common[place], WEIGHT_DEVIATION * common[place].max(0.1 * busiest));
-        }
-        let found = non_negative(&matrix, &right);
         Some(PowerModel {
-            static_power: found[STATIC],
-            awake: found[AWAKE],
-            common: OTHERS.map(|place| common[place]),
-            groups: self.places.iter().map(|(group, place)| (*group, found[*place])).collect(),
+            coefficients,
+            covariance,
+            places: self.places.clone(),
+            unsteadiness: self.noise.unsteadiness(left),
+            packages: packages.to_vec(),
         })
     }
 
-    /// The coefficients with one weight for all groups on each kind of core, and the variance of what they leave.
-    fn common(&self) -> ([f64; FIXED], f64) {
+    /// The variance of what these coefficients leave.
+    fn left(&self, coefficients: &[f64]) -> f64 {
+        let dot = |row: &[f64]| row.iter().zip(coefficients).map(|(sum, coefficient)| sum * coefficient).sum::<f64>();
+        let explained: f64 =
+            self.products.iter().zip(coefficients).map(|(row, coefficient)| dot(row) * coefficient).sum();
+        ((self.power_squared - 2.0 * dot(&self.with_power) + explained) / self.sum_of_weights).max(0.0)
+    }
+
+    /// What is known before anything was seen: by place, mean and deviation.
+    fn priors(&self, common: &[f64; FIXED], busiest: f64) -> Vec<(usize, f64, f64)> {
+        let near = |place: usize, kind: usize| {
+            let mean = common[kind];
+            (place, mean, WEIGHT_DEVIATION * mean.max(0.1 * busiest))
+        };
+        let shared = (SHARED_AT..).zip(AWAKE_DEVIATIONS).map(|(place, deviation)| (place, 0.0, deviation * busiest));
+        let groups = self.places.iter().map(|(group, place)| near(*place, OTHERS[usize::from(group.small)]));
+        shared.chain(groups).chain(OTHERS.map(|place| near(place, place))).collect()
+    }
+
+    /// The coefficients with one weight for all groups on each kind of core, or without any for groups, and the variance of
+    /// what they leave.
+    fn common(&self, with_groups: bool) -> ([f64; FIXED], f64) {
         let mut kinds: Vec<usize> = (0..FIXED).collect();
         kinds.resize(self.products.len(), 0);
         for (group, place) in &self.places {
@@ -253,19 +350,38 @@ impl Learner {
             right[*kind] += sum;
         }
         // As weak as can be: it only decides where the data do not.
-        matrix[AWAKE][AWAKE] += 1e-3 * self.weight;
-        let found = non_negative(&matrix, &right);
+        for (place, row) in matrix.iter_mut().enumerate().skip(SHARED_AT).take(SHARED) {
+            row[place] += 1e-3 * self.weight;
+        }
+        if !with_groups {
+            // As if no group had ever run.
+            for place in OTHERS {
+                right[place] = 0.0;
+                matrix[place].fill(0.0);
+                for row in &mut matrix {
+                    row[place] = 0.0;
+                }
+            }
+        }
+        let (found, _) = non_negative(&matrix, &right);
         let explained: f64 = found.iter().zip(&right).map(|(coefficient, sum)| coefficient * sum).sum();
         let variance = ((self.power_squared - explained) / self.sum_of_weights).max(0.0);
-        ([found[0], found[1], found[2], found[3]], variance)
+        (std::array::from_fn(|place| found[place]), variance)
     }
+}
+
+/// What a busy CPU takes in packages, watts.
+fn typical_weight(packages: &[(u32, Arc<PowerModel>)]) -> f64 {
+    let of = |(_, model): &(u32, Arc<PowerModel>)| {
+        OTHERS.map(|place| model.coefficients[place]).into_iter().fold(0.0, f64::max)
+    };
+    packages.iter().map(of).sum::<f64>() / packages.len().max(1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::activity::CgroupId;
-    use crate::units::Watts;
 
     const WINDOW: Nanoseconds = Nanoseconds(100_000_000);
     const STATIC_POWER: f64 = 5.0;
@@ -299,8 +415,8 @@ mod tests {
             let power = (STATIC_POWER + AWAKE_POWER * awake + work) * (1.0 + 0.02 * (random.next() - 0.5));
             let groups = weights.iter().zip(&busy).filter(|(_, busy)| **busy > 0.0);
             let groups = groups.map(|((cgroup, _), busy)| (group(*cgroup), busy * length)).collect();
-            let drive = Arc::new(Drive { groups, awake: awake * length });
-            learner.observe(Watts(power) * WINDOW, WINDOW, &[(drive, 1.0)]);
+            let drive = Arc::new(Drive { groups, awake: [awake * length; SHARED] });
+            learner.observe(Watts(power) * WINDOW, WINDOW, &[(drive, 1.0)], Basis::Activity, None);
         }
     }
 
@@ -316,11 +432,11 @@ mod tests {
         assert_eq!(learner.model(), None, "9 s are not enough");
         run(&mut learner, &mut random, &weights, 510);
         let model = learner.model().expect("it is learned");
-        assert!(is_near(model.static_power, STATIC_POWER, 0.05), "{model:?}");
+        assert!(is_near(model.static_power().0, STATIC_POWER, 0.05), "{model:?}");
         for (cgroup, weight) in weights {
-            assert!(is_near(model.groups[&group(cgroup)], weight, 0.04), "{model:?}");
+            assert!(is_near(model.weight(group(cgroup)), weight, 0.04), "{model:?}");
         }
-        assert!(is_near(model.common[0], 7.5, 0.15), "{model:?}");
+        assert!(is_near(model.coefficients[OTHERS[0]], 7.5, 0.15), "{model:?}");
     }
 
     #[test]
@@ -329,9 +445,9 @@ mod tests {
         run(&mut learner, &mut random, &[(1, 6.0), (2, 6.0)], 300);
         run(&mut learner, &mut random, &[(1, 6.0), (2, 6.0), (3, 18.0)], 10);
         let model = learner.model().expect("it is learned");
-        let newcomer = model.groups[&group(3)];
+        let newcomer = model.weight(group(3));
         assert!((5.0..19.0).contains(&newcomer), "{model:?}");
-        assert!(is_near(model.weight(group(99)), model.common[0], 1e-9));
+        assert!(is_near(model.weight(group(99)), model.coefficients[OTHERS[0]], 1e-9));
     }
 
     #[test]
@@ -340,7 +456,7 @@ mod tests {
         run(&mut learner, &mut random, &[(1, 12.0), (2, 4.0)], 3_000);
         run(&mut learner, &mut random, &[(1, 4.0), (2, 12.0)], 12_000);
         let model = learner.model().expect("it is learned");
-        assert!(is_near(model.groups[&group(1)], 4.0, 0.1) && is_near(model.groups[&group(2)], 12.0, 0.1), "{model:?}");
+        assert!(is_near(model.weight(group(1)), 4.0, 0.1) && is_near(model.weight(group(2)), 12.0, 0.1), "{model:?}");
     }
 
     #[test]
@@ -353,14 +469,17 @@ mod tests {
         assert_eq!((learner.places.len(), learner.products.len()), (MOST_GROUPS, FIXED + MOST_GROUPS));
         assert!(learner.products.iter().all(|row| row.len() == FIXED + MOST_GROUPS));
         let model = learner.model().expect("it is learned");
-        assert!(is_near(model.common[0], 6.0, 0.05) && is_near(model.static_power, STATIC_POWER, 0.1), "{model:?}");
+        assert!(
+            is_near(model.coefficients[OTHERS[0]], 6.0, 0.05) && is_near(model.static_power().0, STATIC_POWER, 0.1),
+            "{model:?}"
+        );
     }
 
     #[test]
     fn nothing_is_learned_from_an_idle_machine_but_that_it_is_idle() {
         let mut learner = Learner::default();
         for _ in 0..600 {
-            learner.observe(Watts(5.0) * WINDOW, WINDOW, &[(Arc::new(Drive::default()), 1.0)]);
+            learner.observe(Watts(5.0) * WINDOW, WINDOW, &[(Arc::new(Drive::default()), 1.0)], Basis::Activity, None);
         }
         assert_eq!(learner.model(), None);
     }

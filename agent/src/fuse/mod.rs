@@ -7,7 +7,10 @@
 //! joined (`joined`), so that what is kept is bounded by the number of distinct consumers. Not a microjoule is lost
 //! between the counter and the windows: see [`ZoneBooks`].
 
+mod agreement;
+mod alignment;
 mod counter;
+mod doubt;
 mod drive;
 mod energy_window;
 mod envelope;
@@ -20,16 +23,23 @@ mod learner;
 mod least_squares;
 mod limits;
 mod load;
+mod noise;
+mod packages;
 mod pending;
 mod power_model;
 mod queue;
+mod rest;
 #[cfg(test)]
 mod scenarios;
+mod series;
 mod spread;
 mod zone;
 
+pub use alignment::Lag;
+pub use doubt::{Doubt, DoubtsByCgroup, doubts_of_cpu_time};
 pub use energy_window::EnergyWindow;
 pub use fusion::{Fusion, ZoneBooks};
 pub use joined::join;
 pub use limits::Limits;
-pub use power_model::PowerModel;
+pub use power_model::{Drawn, PowerModel};
+pub use zone::{MeterState, Supply};

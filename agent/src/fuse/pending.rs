@@ -73,16 +73,11 @@ pub(super) struct Cut {
 
 impl Pending {
     /// A window of which the time before `open_from` concerns nobody here; `load` is that of the whole window.
-    pub(super) fn new(
-        window: &Arc<ActivityWindow>,
-        open_from: Timestamp,
-        mut load: Load,
-        drive: Option<&Arc<Drive>>,
-    ) -> Self {
+    pub(super) fn new(window: &Arc<ActivityWindow>, open_from: Timestamp, mut load: Load, drive: &Arc<Drive>) -> Self {
         let open_from = open_from.max(window.from);
         let before = fraction(open_from.since(window.from), window.length());
         let _before = load.take(before);
-        let open_drives = drive.map(|drive| (Arc::clone(drive), 1.0 - before)).into_iter().collect();
+        let open_drives = Drives::from_iter([(Arc::clone(drive), 1.0 - before)]);
         let activity = Activity::One(Arc::clone(window));
         Self { activity, open_from, to: window.to, open_load: load, open_drives, booked: Booked::default() }
     }
@@ -211,6 +206,11 @@ impl Activity {
 }
 
 impl Booked {
+    /// What of [`Self::uncertainty`] is in all of the source's energy alike.
+    pub(super) fn lasting_uncertainty(&self) -> RelativeUncertainty {
+        RelativeUncertainty(self.source_sigma / (self.energy.0.max(1) as f64))
+    }
+
     /// The uncertainty of the energy (one sigma): `sqrt(s^2 + m + n/6) / E`, with s the sources' own uncertainty (the same
     /// error in all readings of a source, hence added up linearly), m the model's variance of each piece that was spread
     /// (independent, see `spread::quotas`), and n/6 µJ² for n differences between readings that are whole microjoules

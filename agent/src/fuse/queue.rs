@@ -12,6 +12,7 @@ use super::drive::Drive;
 use super::interval::Interval;
 use super::limits::Limits;
 use super::load::Load;
+use super::packages::Packages;
 use super::pending::{Booked, Drives, Pending};
 use super::power_model::PowerModel;
 use super::spread::{Piece, quotas};
@@ -42,7 +43,7 @@ impl WindowQueue {
     }
 
     /// Appends a window, and what is missing before it. What lies before the queue's end is left out.
-    pub(super) fn push(&mut self, window: &Arc<ActivityWindow>, load: Load, drive: Option<&Arc<Drive>>) {
+    pub(super) fn push(&mut self, window: &Arc<ActivityWindow>, load: Load, drive: &Arc<Drive>) {
         if window.to <= self.end {
             return;
         }
@@ -75,14 +76,27 @@ impl WindowQueue {
 
     /// Cuts what `interval` covers off the windows, for [`Self::book`], and says how loaded the zone was meanwhile and what
     /// has driven it; `None` where that is not known for all of the time. Windows that are covered must have been taken out
-    /// before. What was busy in each window is by `model`, where there is one.
-    pub(super) fn cut(&mut self, interval: &Interval, model: Option<&PowerModel>) -> Option<(Load, Drives)> {
+    /// before. What was busy in each window is by `model`, where there is one, and by the energy of `packages`, where these are
+    /// measured.
+    pub(super) fn cut(
+        &mut self,
+        interval: &Interval,
+        model: Option<&PowerModel>,
+        packages: Option<&Packages>,
+    ) -> Option<(Load, Drives)> {
         self.pieces.clear();
         let (mut sum, mut drives, mut known) = (Load::default(), Drives::new(), true);
         for window in self.windows.iter_mut().take_while(|window| window.open_from() < interval.to) {
+            let from = window.open_from();
             let cut = window.cut(interval.to);
-            let modelled =
-                |model: &PowerModel| cut.drives.iter().map(|(drive, part)| model.dynamic(drive) * part).sum();
+            let above_static = |model: &PowerModel| {
+                let energy = packages.and_then(|packages| packages.energy(from, from + cut.time)).unwrap_or_default();
+                (energy * 1e3 - model.packages_static() * cut.time.0 as f64).max(0.0)
+            };
+            let modelled = |model: &PowerModel| {
+                cut.drives.iter().map(|(drive, part)| model.by_activity(drive) * part).sum::<f64>()
+                    + model.gain() * above_static(model)
+            };
             let busy = model.map_or(cut.load.busy, modelled);
             self.pieces.push(Piece { time: cut.time, busy });
             sum.add(cut.load);
@@ -92,13 +106,14 @@ impl WindowQueue {
         known.then_some((sum, drives))
     }
 
-    /// Books the energy of the interval that was cut last for its windows, to the microjoule.
-    pub(super) fn book(&mut self, interval: &Interval, static_power: Watts) {
+    /// Books the energy of the interval that was cut last for its windows, to the microjoule. What is busy is off its mean by
+    /// `unsteadiness`, relative, in each of them.
+    pub(super) fn book(&mut self, interval: &Interval, static_power: Watts, unsteadiness: f64) {
         if let [piece] = self.pieces[..] {
             self.windows[0].book(interval, piece.time, interval.energy, 0.0, true);
             return;
         }
-        let quotas = quotas(interval.energy, &self.pieces, static_power);
+        let quotas = quotas(interval.energy, &self.pieces, static_power, unsteadiness);
         let energies: Vec<f64> = quotas.iter().map(|quota| quota.energy).collect();
         let parts = largest_remainder(&energies, interval.energy);
         for (((window, piece), quota), part) in self.windows.iter_mut().zip(&self.pieces).zip(&quotas).zip(parts) {

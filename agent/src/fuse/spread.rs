@@ -3,7 +3,7 @@
 use crate::apportion::proportional_quota;
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
-/// How far the dynamic energy of a CPU second may be off its mean (one sigma, relative). The same CPU time can mean 50 %
+/// How far the dynamic energy of a CPU second may be off its mean (one sigma, relative), before that is learned. The same CPU time can mean 50 %
 /// different energy (Wattmeter, `HotCarbon` 2024: instruction mix, memory traffic, SMT, frequency); half of that to
 /// either side.
 pub(super) const MODEL_DEVIATION: f64 = 0.25;
@@ -30,9 +30,9 @@ pub(super) struct Quota {
 /// busy. Less energy than static power would need is spread by time alone.
 ///
 /// The variance of a piece that has the fraction `w` of the dynamic energy, `d = w D`, is `(r d)^2 (1 - w)` with
-/// r = [`MODEL_DEVIATION`]: that of n equal pieces whose power deviates independently by r but whose sum is known.
+/// r the `unsteadiness`: that of n equal pieces whose power deviates independently by r but whose sum is known.
 /// A piece that has it all (w = 1) is as sure as the reading.
-pub(super) fn quotas(energy: Microjoules, pieces: &[Piece], static_power: Watts) -> Vec<Quota> {
+pub(super) fn quotas(energy: Microjoules, pieces: &[Piece], static_power: Watts, unsteadiness: f64) -> Vec<Quota> {
     let time: Nanoseconds = pieces.iter().map(|piece| piece.time).sum();
     let busy: f64 = pieces.iter().map(|piece| piece.busy).sum();
     let static_energy = (static_power * time).min(energy);
@@ -44,7 +44,7 @@ pub(super) fn quotas(energy: Microjoules, pieces: &[Piece], static_power: Watts)
             let weight = if busy > 0.0 { piece.busy / busy } else { by_time };
             let base = proportional_quota(piece.time.0 as f64, time.0 as f64, static_energy.0 as f64);
             let above = proportional_quota(weight, 1.0, dynamic);
-            let variance = (MODEL_DEVIATION * above).powi(2) * (1.0 - weight).max(0.0);
+            let variance = (unsteadiness * above).powi(2) * (1.0 - weight).max(0.0);
             Quota { energy: base + above, variance }
         })
         .collect()
@@ -57,7 +57,7 @@ mod tests {
     fn spread(energy: u64, pieces: &[(u64, f64)], watts: f64) -> Vec<f64> {
         let pieces: Vec<Piece> =
             pieces.iter().map(|&(millis, busy)| Piece { time: Nanoseconds::from_millis(millis), busy }).collect();
-        quotas(Microjoules(energy), &pieces, Watts(watts)).iter().map(|quota| quota.energy).collect()
+        quotas(Microjoules(energy), &pieces, Watts(watts), MODEL_DEVIATION).iter().map(|quota| quota.energy).collect()
     }
 
     #[test]
@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_model_adds_no_doubt_where_one_piece_has_it_all() {
-        let found = quotas(Microjoules(1000), &[Piece { time: Nanoseconds(10), busy: 3.0 }], Watts(0.0));
+        let found =
+            quotas(Microjoules(1000), &[Piece { time: Nanoseconds(10), busy: 3.0 }], Watts(0.0), MODEL_DEVIATION);
         assert_eq!(found, [Quota { energy: 1000.0, variance: 0.0 }]);
     }
 }

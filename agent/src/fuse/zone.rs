@@ -6,20 +6,26 @@ use std::sync::Arc;
 use crate::activity::ActivityWindow;
 use crate::clock::Timestamp;
 use crate::notice::Notice;
-use crate::source::{Provenance, Reading, SourceId, Zone};
+use crate::source::{Provenance, Reading, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Watts};
 
+use super::agreement::{Agreement, Judgement};
+use super::alignment::{Alignment, Lag};
 use super::counter::{CounterTrack, Step};
 use super::drive::Drive;
 use super::energy_window::EnergyWindow;
 use super::envelope::Envelope;
 use super::interval::Interval;
-use super::learner::Learner;
+use super::learner::{Basis, Learner};
 use super::limits::Limits;
 use super::load::Load;
+use super::packages::Packages;
 use super::pending::Drives;
-use super::power_model::PowerModel;
+use super::power_model::{ModelsByPackage, PowerModel};
 use super::queue::WindowQueue;
+use super::rest::Rest;
+use super::series::Series;
+use super::spread::MODEL_DEVIATION;
 
 static TAKEN_OVER: Notice = Notice::new("energy_source_changed");
 static FORGOTTEN: Notice = Notice::new("energy_meter_silent");
@@ -42,6 +48,12 @@ pub(super) struct ZoneFusion {
     /// Booked intervals whose windows of activity are not all there yet.
     intervals: VecDeque<Interval>,
     windows: WindowQueue,
+    /// How busy the zone's CPUs were.
+    busy: Series,
+    /// Of the whole machine: what is beside packages.
+    rest: Rest,
+    /// Whether it is known what packages used in what was booked last.
+    follows_packages: bool,
     /// Static power as configured; else each source knows or learns its own.
     static_power: Option<Watts>,
 }
@@ -53,8 +65,8 @@ pub(super) struct SourceFacts {
     pub(super) preference: usize,
     /// The zone's static power, where the source knows it.
     pub(super) idle_power: Option<Watts>,
-    /// Whether its power is to be learned.
-    pub(super) learns: bool,
+    /// Whether a meter measures, from which the zone's power can be learned.
+    pub(super) measures: bool,
 }
 
 #[derive(Debug)]
@@ -65,10 +77,54 @@ struct ZoneSource {
     counter: CounterTrack,
     /// As a candidate: what it counted since the last booked reading.
     kept: Option<Interval>,
+    /// As of when its newest reading is by its own account.
+    newest: Timestamp,
+    alignment: Alignment,
     /// What it has shown of the zone's static power.
     envelope: Envelope,
-    /// What it has shown of how power follows from what runs, where that is to be learned.
-    learner: Option<Learner>,
+    /// What it has shown of how power follows from what runs.
+    by_activity: Learner,
+    /// What it has shown of how power follows from that of packages.
+    by_packages: Learner,
+    /// Whether it agrees with that.
+    agreement: Agreement,
+}
+
+/// What is known of a meter of a zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeterState {
+    /// Of which zone.
+    pub zone: Zone,
+    /// Which meter.
+    pub source: SourceId,
+    /// How late it is, where that can be told.
+    pub lag: Option<Lag>,
+    /// How its power follows from that of packages, where both are measured.
+    pub supply: Option<Supply>,
+    /// How far it is off what that lets expect, as a part of it, lately.
+    pub off: f64,
+    /// Whether that is so far, or what it says so impossible, that something is wrong.
+    pub disagrees: bool,
+}
+
+impl MeterState {
+    /// Whether anything is known of it yet.
+    pub fn is_known(&self) -> bool {
+        self.lag.is_some() || self.supply.is_some() || self.disagrees
+    }
+}
+
+/// How a machine's power follows from that of its packages.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Supply {
+    /// Watts that each watt of packages takes: what the supply loses, and what goes with packages (memory, regulators, fans).
+    pub gain: f64,
+    /// One sigma of it.
+    pub gain_sigma: f64,
+    /// What is drawn beside them, whatever they do.
+    pub offset: Watts,
+    /// One sigma of it.
+    pub offset_sigma: Watts,
 }
 
 impl ZoneFusion {
@@ -83,6 +139,9 @@ impl ZoneFusion {
             emitted: Microjoules::ZERO,
             intervals: VecDeque::new(),
             windows: WindowQueue::new(first.at),
+            busy: Series::default(),
+            rest: Rest::default(),
+            follows_packages: false,
             static_power,
         }
     }
@@ -108,51 +167,90 @@ impl ZoneFusion {
         self.intervals.iter().map(|interval| interval.energy).sum::<Microjoules>() + self.windows.held()
     }
 
+    /// What is known of its meters.
+    pub(super) fn meters(&self) -> impl Iterator<Item = MeterState> {
+        self.sources.iter().filter(|source| source.facts.measures).map(|source| MeterState {
+            zone: self.zone.clone(),
+            source: source.id.clone(),
+            lag: source.alignment.lag(),
+            supply: source.by_packages.model().and_then(|model| model.supply()),
+            off: source.agreement.off(),
+            disagrees: source.agreement.disagrees(),
+        })
+    }
+
     /// Takes a reading of a source of which `facts` are known.
     pub(super) fn reading(
         &mut self,
         reading: &Reading,
         facts: SourceFacts,
         limits: &Limits,
+        packages: &Packages,
         out: &mut Vec<EnergyWindow>,
     ) {
         let source = self.place_of(reading, facts);
-        let step = self.sources[source].counter.step(reading, limits.max_power);
+        let told = std::mem::replace(&mut self.sources[source].newest, reading.at);
+        let at = if facts.measures { self.sources[source].alignment.aligned(reading.at) } else { reading.at };
+        let step = self.sources[source].counter.step(&Reading { at, ..reading.clone() }, limits.max_power);
         let interval = match step {
             Step::Ignored => return,
             Step::Baseline => None,
             Step::Gained { from, energy } => Some(Interval {
                 from,
-                to: reading.at,
+                to: at,
                 energy,
                 sigma: reading.uncertainty.0.max(0.0) * energy.0 as f64,
                 provenance: reading.provenance,
+                steady: true,
                 source,
             }),
         };
+        let interval = interval.map(|interval| {
+            if facts.measures {
+                self.align(source, (told, reading.at), interval.energy, packages);
+            }
+            Interval { steady: self.sources[source].alignment.is_settled(), ..interval }
+        });
         // Not what reaches back to before the last booked reading: that time has its energy already.
         let fresh = interval.filter(|interval| interval.from >= self.booked_to);
         if source == self.booked {
-            self.advance(fresh, reading.at, limits);
+            self.advance(fresh, at, limits);
         } else {
             self.keep(source, fresh);
-            if let Some(best) = self.successor(source, reading.at, limits) {
+            if let Some(best) = self.successor(source, at, limits) {
                 self.take_over(best, limits);
             }
         }
-        self.book(out);
+        self.book(packages, out);
+    }
+
+    /// Holds what a meter counted by its own account against what moves its power.
+    fn align(&mut self, source: usize, (from, to): (Timestamp, Timestamp), energy: Microjoules, packages: &Packages) {
+        let by_packages = self.is_node() && packages.energy(from, from).is_some();
+        let busy = &self.busy;
+        let explains = |from: Timestamp, to: Timestamp| {
+            if by_packages { packages.energy(from, to) } else { busy.amount(from, to) }
+        };
+        let told = &mut self.sources[source];
+        if told.alignment.observe(from, to, energy, &explains) {
+            told.by_activity.restart();
+            told.by_packages.restart();
+            self.intervals.iter_mut().filter(|waits| waits.source == source).for_each(|waits| waits.steady = false);
+        }
     }
 
     /// Takes a window of activity, and the zone's load and what drives it in it.
     pub(super) fn window(
         &mut self,
         window: &Arc<ActivityWindow>,
-        (load, drive): (Load, Option<&Arc<Drive>>),
+        (load, drive): (Load, &Arc<Drive>),
         limits: &Limits,
+        packages: &Packages,
         out: &mut Vec<EnergyWindow>,
     ) {
         self.windows.push(window, load, drive);
-        self.book(out);
+        self.busy.push(window.from, window.to, load.busy);
+        self.book(packages, out);
         if self.windows.bound(limits) {
             FORGOTTEN.warn(format_args!(
                 "no reading of {} by {} for so long that its energy since then will be attributed to nobody (is the meter \
@@ -171,8 +269,12 @@ impl ZoneFusion {
                 facts,
                 counter: CounterTrack::default(),
                 kept: None,
+                newest: reading.at,
+                alignment: Alignment::default(),
                 envelope: Envelope::default(),
-                learner: facts.learns.then(Learner::default),
+                by_activity: Learner::default(),
+                by_packages: Learner::default(),
+                agreement: Agreement::default(),
             });
             self.sources.len() - 1
         });
@@ -235,71 +337,115 @@ impl ZoneFusion {
         self.advance(kept, at, limits);
     }
 
-    /// Books the intervals whose windows are there.
-    fn book(&mut self, out: &mut Vec<EnergyWindow>) {
-        while let Some(interval) = self.intervals.pop_front_if(|interval| interval.to <= self.windows.end()) {
+    /// Whether the zone is all of the machine, packages included.
+    fn is_node(&self) -> bool {
+        self.zone.name == ZoneName::Node
+    }
+
+    /// Books the intervals whose windows are there, and for the whole machine the energy of packages too, where it is measured.
+    pub(super) fn book(&mut self, packages: &Packages, out: &mut Vec<EnergyWindow>) {
+        let is_node = self.is_node();
+        let is_there =
+            |to: Timestamp, windows: &WindowQueue| to <= windows.end() && !(is_node && packages.lag_behind(to));
+        while let Some(interval) = self.intervals.pop_front_if(|interval| is_there(interval.to, &self.windows)) {
             self.windows.skip_to(interval.from);
-            self.emit(out);
+            self.emit(packages, out);
+            let of_packages = is_node.then(|| packages.energy(interval.from, interval.to)).flatten();
+            self.follows_packages = of_packages.is_some();
             let model = self.model(interval.source).cloned();
-            let activity = self.windows.cut(&interval, model.as_deref());
-            self.learn(&interval, activity);
-            self.windows.book(&interval, self.static_power(interval.source));
-            self.emit(out);
+            let activity = self.windows.cut(&interval, model.as_deref(), of_packages.is_some().then_some(packages));
+            self.learn(&interval, activity, of_packages.zip(packages.models()));
+            let unsteadiness = model.map_or(MODEL_DEVIATION, |model| model.unsteadiness);
+            self.windows.book(&interval, self.static_power(interval.source), unsteadiness);
+            self.emit(packages, out);
         }
     }
 
     /// Hands out the windows that are covered to their end. Those that no reading touched are none of this zone's.
-    fn emit(&mut self, out: &mut Vec<EnergyWindow>) {
+    fn emit(&mut self, packages: &Packages, out: &mut Vec<EnergyWindow>) {
         while let Some((activity, booked)) = self.windows.pop_covered() {
             if booked.time.is_zero() {
                 continue;
             }
             self.emitted += booked.energy;
-            out.push(EnergyWindow {
+            let window = EnergyWindow {
                 zone: self.zone.clone(),
                 source: self.sources[booked.source].id.clone(),
                 energy: booked.energy,
                 static_energy: (self.static_power(booked.source) * booked.time).min(booked.energy),
                 uncertainty: booked.uncertainty(),
+                lasting_uncertainty: booked.lasting_uncertainty(),
                 provenance: booked.provenance(activity.length()),
                 model: self.model(booked.source).cloned(),
                 activity,
-            });
+            };
+            let is_whole = booked.time == window.activity.length();
+            let rest = if self.is_node() && is_whole { self.rest.of(&window, packages) } else { None };
+            out.push(window);
+            out.extend(rest);
         }
     }
 
     fn static_power(&self, source: usize) -> Watts {
         let learned = || match self.model(source) {
-            Some(model) => model.static_power(),
+            Some(model) => {
+                let bound = self.sources[source].envelope.bound().unwrap_or(Watts(f64::INFINITY));
+                Watts(model.static_power().0.min(bound.0))
+            }
             None => self.sources[source].envelope.power(),
         };
         self.known_static_power(source).unwrap_or_else(learned)
     }
 
+    /// By packages, where these are measured; they show more, and sooner.
     fn model(&self, source: usize) -> Option<&Arc<PowerModel>> {
-        self.sources[source].learner.as_ref()?.model()
+        let ZoneSource { by_packages, by_activity, .. } = &self.sources[source];
+        by_packages.model().filter(|_| self.follows_packages).or_else(|| by_activity.model())
     }
 
     fn known_static_power(&self, source: usize) -> Option<Watts> {
         self.static_power.or(self.sources[source].facts.idle_power)
     }
 
-    fn learn(&mut self, interval: &Interval, activity: Option<(Load, Drives)>) {
-        let is_known = self.known_static_power(interval.source).is_some();
-        let ZoneSource { envelope, learner, .. } = &mut self.sources[interval.source];
+    fn learn(
+        &mut self,
+        interval: &Interval,
+        activity: Option<(Load, Drives)>,
+        packages: Option<(f64, ModelsByPackage)>,
+    ) {
+        let known = self.known_static_power(interval.source);
+        let ZoneSource { id, envelope, by_activity, by_packages, facts, agreement, .. } =
+            &mut self.sources[interval.source];
         let (energy, time) = (interval.energy, interval.to.since(interval.from));
-        if let Some((load, drives)) = activity {
-            if !is_known {
-                envelope.observe(energy, time, load);
-            }
-            if let Some(learner) = learner {
-                learner.observe(energy, time, &drives);
-            }
-        } else {
+        let Some((load, drives)) = activity.filter(|_| interval.steady) else {
             envelope.interrupt();
-            if let Some(learner) = learner {
-                learner.interrupt();
-            }
+            by_activity.interrupt();
+            by_packages.interrupt();
+            return;
+        };
+        envelope.observe(energy, time, load);
+        let bound = known.or(envelope.bound());
+        if !facts.measures {
+            return;
         }
+        by_activity.observe(energy, time, &drives, Basis::Activity, bound);
+        let Some((of_packages, models)) = packages else {
+            by_packages.interrupt();
+            return;
+        };
+        // Microjoules are thousands of watts times nanoseconds.
+        let of_packages = of_packages * 1e3;
+        let judgement =
+            by_packages.model().and_then(|model| Some((model.clone(), model.supply()?))).map(|(model, supply)| {
+                let explaining = of_packages / time.0 as f64;
+                let foretold = model.foretold(&drives, explaining, time.0 as f64);
+                agreement.observe(id, (energy, time), (Watts(foretold), Watts(explaining)), supply)
+            });
+        match judgement.unwrap_or(Judgement::Learn) {
+            Judgement::Ignore => return by_packages.interrupt(),
+            Judgement::LearnAnew => by_packages.restart(),
+            Judgement::Learn => {}
+        }
+        by_packages.observe(energy, time, &drives, Basis::Packages(of_packages, &models), None);
     }
 }

@@ -13,6 +13,7 @@ use crate::activity::{ActivityWindow, CgroupId, ConsumerId, Lifecycle};
 use crate::apportion::largest_remainder;
 use crate::attribute::Attribution;
 use crate::clock::{Timestamp, WallAnchor};
+use crate::fuse::Doubt;
 use crate::identity::{Container, Function, FunctionId, Names, Timeline};
 use crate::source::{Provenance, Zone};
 use crate::units::{Microjoules, Nanoseconds};
@@ -94,7 +95,6 @@ struct Record {
     zone: usize,
     from: Timestamp,
     to: Timestamp,
-    uncertainty: f64,
     charged: Vec<Charged>,
 }
 
@@ -104,6 +104,7 @@ struct Charged {
     container: Arc<Container>,
     active: Microjoules,
     idle: Microjoules,
+    doubt: Doubt,
 }
 
 /// A container.
@@ -224,15 +225,10 @@ impl InvocationBook {
         self.zones[zone].1 = self.zones[zone].1.max(attribution.provenance);
         let charged = attribution.shares.iter().filter_map(|share| {
             let container = Arc::clone(container_of(&share.consumer, names)?);
-            Some(Charged { consumer: share.consumer, container, active: share.active, idle: share.idle })
+            let doubt = attribution.doubt(share);
+            Some(Charged { consumer: share.consumer, container, active: share.active, idle: share.idle, doubt })
         });
-        let record = Record {
-            zone,
-            from: attribution.from,
-            to: attribution.to,
-            uncertainty: attribution.uncertainty.0,
-            charged: charged.collect(),
-        };
+        let record = Record { zone, from: attribution.from, to: attribution.to, charged: charged.collect() };
         self.records.push_back(record);
     }
 
@@ -264,8 +260,8 @@ impl InvocationBook {
             if let Some(tree) = self.processes.tree_mut(&charged.consumer) {
                 add(&mut tree.energy, record.zone, charged.energy());
                 add(&mut tree.idle, record.zone, charged.idle);
-                let error = record.uncertainty * charged.energy().0 as f64;
-                add_to(&mut tree.variance, record.zone, error * error);
+                add_to(&mut tree.systematic, record.zone, charged.doubt.systematic.sqrt());
+                add_to(&mut tree.variance, record.zone, charged.doubt.random);
             } else {
                 self.settle_charge(record, charged, &overlapping, names);
             }
@@ -302,9 +298,10 @@ impl InvocationBook {
             add_to(&mut waiting.cpu_times, record.zone, claim.cpu_time);
             add(&mut waiting.energy, record.zone, active + idle);
             add(&mut waiting.idle, record.zone, idle);
-            add_to(&mut waiting.systematic, record.zone, record.uncertainty * (active + idle).0 as f64);
+            let part = (active + idle).0 as f64 / charged.energy().0.max(1) as f64;
+            add_to(&mut waiting.systematic, record.zone, charged.doubt.systematic.sqrt() * part);
             let unsure = if whole > 0.0 { charged.energy().0 as f64 * claim.unsure / whole } else { 0.0 };
-            add_to(&mut waiting.variance, record.zone, unsure * unsure);
+            add_to(&mut waiting.variance, record.zone, charged.doubt.random * part * part + unsure * unsure);
         }
         let first = claimants.iter().map(|claimant| claimant.start).min();
         let phase = self.resting_phase(&charged.container, record.from, first);
@@ -406,7 +403,7 @@ impl InvocationBook {
             }
             self.count_start(&tree.container, function);
             let Some(end) = tree.end else { continue };
-            let sigmas = tree.variance.iter().map(|variance| variance.sqrt());
+            let sigmas = sigmas(&tree.systematic, &tree.variance);
             let invocation = Finished {
                 id: format!("{}-{}", tree.root.0, tree.root.1.0).into(),
                 by: By::Process,
@@ -483,8 +480,7 @@ impl Charged {
 
 impl Waiting {
     fn finish(self, function: &Arc<Function>, zones: &[(Zone, Provenance)]) -> Finished {
-        let sigma = |(systematic, variance): (&f64, &f64)| (systematic * systematic + variance).sqrt();
-        let sigmas = self.systematic.iter().zip(&self.variance).map(sigma);
+        let sigmas = sigmas(&self.systematic, &self.variance);
         Finished {
             id: self.observed.id,
             by: self.observed.by,
@@ -496,6 +492,11 @@ impl Waiting {
             energy: zone_energies(zones, &self.energy, &self.idle, sigmas),
         }
     }
+}
+
+/// One sigma by zone, of errors that all windows have alike and the squares of those that each has of its own.
+fn sigmas(systematic: &[f64], variance: &[f64]) -> impl Iterator<Item = f64> {
+    systematic.iter().zip(variance).map(|(systematic, variance)| (systematic * systematic + variance).sqrt())
 }
 
 fn zone_energies(

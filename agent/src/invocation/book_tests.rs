@@ -8,6 +8,7 @@ use super::super::fixtures::{consumer, tick};
 use super::*;
 use crate::activity::{Comm, Pid};
 use crate::attribute::Share;
+use crate::fuse::Doubt;
 use crate::identity::{ContainerFacts, Labels, MetadataNews};
 use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::RelativeUncertainty;
@@ -65,7 +66,12 @@ impl Machine {
             .iter()
             .map(|&(pid, cpu_time)| {
                 self.charged += cpu_time / 1_000;
-                Share { consumer: consumer(pid), active: Microjoules(cpu_time / 1_000), idle: Microjoules::ZERO }
+                Share {
+                    consumer: consumer(pid),
+                    active: Microjoules(cpu_time / 1_000),
+                    idle: Microjoules::ZERO,
+                    doubt: Doubt::default(),
+                }
             })
             .collect();
         let measured = shares.iter().map(|share| share.active).sum();
@@ -79,6 +85,7 @@ impl Machine {
             unattributed: Microjoules::ZERO,
             shares,
             uncertainty: RelativeUncertainty(0.05),
+            lasting_uncertainty: RelativeUncertainty(0.05),
             provenance: Provenance::Measured,
         };
         self.book.charge(0, &attribution, &self.names);

@@ -37,6 +37,7 @@ pub(super) struct Tree {
     /// The part of it that is shared-out static energy.
     pub(super) idle: Vec<Microjoules>,
     /// By zone, in square microjoules.
+    pub(super) systematic: Vec<f64>,
     pub(super) variance: Vec<f64>,
     /// All its consumers, past and present.
     members: Vec<ConsumerId>,
@@ -132,6 +133,7 @@ impl Processes {
             cpu_time: Nanoseconds::ZERO,
             energy: Vec::new(),
             idle: Vec::new(),
+            systematic: Vec::new(),
             variance: Vec::new(),
             members: Vec::new(),
             living: 0,

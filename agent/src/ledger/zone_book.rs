@@ -177,6 +177,7 @@ mod tests {
             unattributed: Microjoules::ZERO,
             shares: Vec::new(),
             uncertainty: RelativeUncertainty(0.01),
+            lasting_uncertainty: RelativeUncertainty(0.01),
             provenance: Provenance::Measured,
         }
     }

@@ -63,7 +63,7 @@ impl Engine {
             fusion: Fusion::new(&config.attribution.static_power, Limits::default())
                 .prefer(sources.preference())
                 .knowing(sources.idle_powers())
-                .learn(config.attribution.weights == Weights::Learned),
+                .hand_out_models(config.attribution.weights == Weights::Learned),
             sources,
             policy: config.attribution.policy,
             identity: Identity::open(roots, FunctionRules::new(config.identity.function_label.as_deref())),

@@ -8,6 +8,7 @@ use crate::activity::{ActivityWindow, CgroupId, Comm, ConsumerId, Lifecycle, Pid
 use crate::attribute::{Attribution, Share};
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::LedgerConfig;
+use crate::fuse::Doubt;
 use crate::identity::{FunctionId, Names, NodeFacts};
 use crate::invocation::{BookOptions, InvocationBook};
 use crate::ledger::Ledger;
@@ -44,7 +45,7 @@ pub(super) fn package(socket: u32) -> Zone {
 }
 
 pub(super) fn share(consumer: ConsumerId, active: u64, idle: u64) -> Share {
-    Share { consumer, active: Microjoules(active), idle: Microjoules(idle) }
+    Share { consumer, active: Microjoules(active), idle: Microjoules(idle), doubt: Doubt::default() }
 }
 
 /// Energy that is shared out as told, with one microjoule idle and two unattributed.
@@ -60,6 +61,7 @@ pub(super) fn attribution(zone: Zone, from: Timestamp, to: Timestamp, shares: Ve
         unattributed: Microjoules(2),
         shares,
         uncertainty: RelativeUncertainty(0.01),
+        lasting_uncertainty: RelativeUncertainty(0.01),
         provenance: Provenance::Measured,
     }
 }

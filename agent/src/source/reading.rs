@@ -34,6 +34,8 @@ pub enum ZoneName {
     Psys,
     /// The whole board or machine, by a meter of its own.
     Node,
+    /// What the machine uses beside its packages and their memory: reckoned, where both are measured.
+    Rest,
     /// One supply rail, under the name that its driver or configuration gives it.
     Rail(Arc<str>),
 }
@@ -47,6 +49,7 @@ impl fmt::Display for ZoneName {
             Self::Dram => "dram",
             Self::Psys => "psys",
             Self::Node => "node",
+            Self::Rest => "rest",
             Self::Rail(name) => name,
         })
     }
@@ -65,7 +68,8 @@ const LONGEST_RAIL: usize = 64;
 
 impl ZoneName {
     /// The zones with a name of their own, that is all but the rails.
-    pub const WELL_KNOWN: [Self; 6] = [Self::Package, Self::Core, Self::Uncore, Self::Dram, Self::Psys, Self::Node];
+    pub const WELL_KNOWN: [Self; 7] =
+        [Self::Package, Self::Core, Self::Uncore, Self::Dram, Self::Psys, Self::Node, Self::Rest];
 
     fn well_known(text: &str) -> Option<Self> {
         Self::WELL_KNOWN.into_iter().find(|name| name.to_string() == text)

@@ -16,6 +16,8 @@ mod scan;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_meters_test;
 
 pub use problem::{Problem, TraceError};
 pub use recorder::{Recorded, Recorder};

@@ -7,7 +7,7 @@ use crate::activity::{ActivityWindow, Lifecycle, Pid, Slice};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Policy, StaticPower, Weights};
-use crate::fuse::{EnergyWindow, Fusion, Limits};
+use crate::fuse::{EnergyWindow, Fusion, Limits, MeterState};
 use crate::identity::{ContainerFacts, FunctionRules, Labels, MetadataNews, Names};
 use crate::invocation::{BookOptions, By as SeenBy, InvocationBook, Observed, Place};
 use crate::source::{Reading, Zone};
@@ -116,7 +116,8 @@ impl<W: Write> Replay<W> {
             began: Timestamp::default(),
             suspended: Nanoseconds::ZERO,
         };
-        let fusion = Fusion::new(&options.static_power, Limits::default()).learn(options.weights == Weights::Learned);
+        let fusion =
+            Fusion::new(&options.static_power, Limits::default()).hand_out_models(options.weights == Weights::Learned);
         Self {
             policy: options.policy,
             consumers,
@@ -289,6 +290,9 @@ impl<W: Write> Replay<W> {
     fn end(mut self) -> anyhow::Result<Replayed> {
         self.charge()?;
         self.settle(self.newest + ALL_SETTLED)?;
+        for meter in self.fusion.meters().filter(MeterState::is_known) {
+            self.out.meter(&meter)?;
+        }
         self.out.flush()?;
         self.done.time = self.began.map_or(Nanoseconds::ZERO, |began| self.newest.since(began));
         Ok(self.done)

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::activity::CgroupId;
-use crate::attribute::Attribution;
+use crate::attribute::{Attribution, Share};
+use crate::fuse::{Doubt, MeterState};
 use crate::identity::Names;
 use crate::invocation::Finished;
 use crate::source::Zone;
@@ -33,6 +34,8 @@ struct Part<'a> {
     active_uj: u64,
     idle_uj: u64,
     sigma_uj: u64,
+    /// What of `sigma_uj` is off in the same way in all windows.
+    lasting_uj: u64,
     provenance: &'static str,
 }
 
@@ -44,6 +47,28 @@ struct InvocationPart<'a> {
     active_uj: u64,
     idle_uj: u64,
     sigma_uj: u64,
+}
+
+/// What became known of a meter.
+#[derive(Serialize)]
+struct MeterLine<'a> {
+    meter: &'a str,
+    zone: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_sigma_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_over_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gain: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gain_sigma: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset_w: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset_sigma_w: Option<f64>,
+    disagrees: bool,
 }
 
 /// Writes results.
@@ -60,6 +85,26 @@ pub(super) struct ResultWriter<W> {
 struct Energies {
     active: Microjoules,
     idle: Microjoules,
+    doubt: Doubt,
+}
+
+impl Energies {
+    fn of(share: &Share, attribution: &Attribution) -> Self {
+        Self { active: share.active, idle: share.idle, doubt: attribution.doubt(share) }
+    }
+
+    /// Of nobody: only as sure as what is measured.
+    fn of_nobody(active: Microjoules, idle: Microjoules, attribution: &Attribution) -> Self {
+        Self { active, idle, doubt: attribution.doubt_of(active + idle) }
+    }
+
+    /// Takes in another of the same cgroup, of which the same is off.
+    fn add(&mut self, other: Self) {
+        self.active += other.active;
+        self.idle += other.idle;
+        self.doubt.systematic = (self.doubt.systematic.sqrt() + other.doubt.systematic.sqrt()).powi(2);
+        self.doubt.random = (self.doubt.random.sqrt() + other.doubt.random.sqrt()).powi(2);
+    }
 }
 
 impl<W: Write> ResultWriter<W> {
@@ -71,7 +116,7 @@ impl<W: Write> ResultWriter<W> {
     pub(super) fn window(&mut self, attribution: &Attribution, names: &Names) -> io::Result<()> {
         let zone = self.zone(&attribution.zone);
         let zone = &self.zones[zone].1;
-        let mut part = |cgroup: &str, pid: Option<u32>, Energies { active, idle }: Energies| {
+        let mut part = |cgroup: &str, pid: Option<u32>, Energies { active, idle, doubt }: Energies| {
             let part = Part {
                 from_ns: attribution.from.0,
                 to_ns: attribution.to.0,
@@ -80,7 +125,8 @@ impl<W: Write> ResultWriter<W> {
                 pid,
                 active_uj: active.0,
                 idle_uj: idle.0,
-                sigma_uj: (attribution.uncertainty.0 * (active + idle).0 as f64).round() as u64,
+                sigma_uj: (doubt.systematic + doubt.random).sqrt().round() as u64,
+                lasting_uj: doubt.systematic.sqrt().round() as u64,
                 provenance: attribution.provenance.label(),
             };
             write_line(&mut self.out, &part)
@@ -91,7 +137,7 @@ impl<W: Write> ResultWriter<W> {
             let sum = if names.consumer(&share.consumer).is_some_and(|name| name.kernel_thread) {
                 &mut kernel
             } else if self.by == By::Process {
-                let energies = Energies { active: share.active, idle: share.idle };
+                let energies = Energies::of(share, attribution);
                 part(path(names, share.consumer.cgroup), Some(share.consumer.pid.0), energies)?;
                 continue;
             } else {
@@ -102,15 +148,14 @@ impl<W: Write> ResultWriter<W> {
                 let last = cgroups.len() - 1;
                 &mut cgroups[last].1
             };
-            sum.active += share.active;
-            sum.idle += share.idle;
+            sum.add(Energies::of(share, attribution));
         }
         for (cgroup, energies) in cgroups {
             part(path(names, cgroup), None, energies)?;
         }
         part("kernel", None, kernel)?;
-        part("idle", None, Energies { idle: attribution.idle, ..Energies::default() })?;
-        part("unattributed", None, Energies { active: attribution.unattributed, ..Energies::default() })
+        part("idle", None, Energies::of_nobody(Microjoules::ZERO, attribution.idle, attribution))?;
+        part("unattributed", None, Energies::of_nobody(attribution.unattributed, Microjoules::ZERO, attribution))
     }
 
     /// What an invocation used, a line for each zone.
@@ -127,6 +172,24 @@ impl<W: Write> ResultWriter<W> {
             write_line(&mut self.out, &part)?;
         }
         Ok(())
+    }
+
+    /// What became known of a meter.
+    pub(super) fn meter(&mut self, state: &MeterState) -> io::Result<()> {
+        let MeterState { zone, source, lag, supply, off: _, disagrees } = state;
+        let line = MeterLine {
+            meter: &source.0,
+            zone: zone.to_string(),
+            delay_s: lag.map(|lag| lag.delay),
+            delay_sigma_s: lag.map(|lag| lag.sigma),
+            mean_over_s: lag.map(|lag| lag.mean_over),
+            gain: supply.map(|supply| supply.gain),
+            gain_sigma: supply.map(|supply| supply.gain_sigma),
+            offset_w: supply.map(|supply| supply.offset.0),
+            offset_sigma_w: supply.map(|supply| supply.offset_sigma.0),
+            disagrees: *disagrees,
+        };
+        write_line(&mut self.out, &line)
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {

@@ -5,57 +5,76 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use prony::config::{Policy, StaticPower, Weights};
 use prony::trace::{By, Replay, ReplayOptions};
-use prony::units::Volts;
 use serde::Deserialize;
 
-use super::run::Run;
-use super::sensors::Meters;
-use super::truth::BIN_SECONDS;
+use super::held_out::HeldOut;
 
 /// Joules of each function in each bin of time: `[bin][function]`.
 pub type Energies = Vec<Vec<f64>>;
 
-#[derive(Deserialize)]
-struct Part<'a> {
-    from_ns: u64,
-    to_ns: u64,
-    zone: &'a str,
-    cgroup: &'a str,
-    active_uj: u64,
+/// What Prony says, and how sure it says that is (one sigma).
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// Joules.
+    pub energies: Energies,
+    /// One sigma of each.
+    pub sigmas: Energies,
 }
 
-/// What Prony says of a run by these meters: of packages, or of the node.
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(default)]
+    from_ns: u64,
+    #[serde(default)]
+    to_ns: u64,
+    zone: &'a str,
+    #[serde(default)]
+    cgroup: &'a str,
+    #[serde(default)]
+    active_uj: u64,
+    #[serde(default)]
+    sigma_uj: u64,
+    #[serde(default)]
+    lasting_uj: u64,
+}
+
+/// What Prony says of a run: of packages, or of the node.
 ///
 /// # Errors
 /// When its trace cannot be replayed.
-pub fn by_prony(run: &Run, meters: Meters, of_node: bool, weights: Weights) -> Result<Energies> {
-    let trace = run.trace(meters);
+pub fn by_prony(run: &HeldOut, of_node: bool, weights: Weights) -> Result<Said> {
     let options = ReplayOptions {
         policy: Policy::Separate,
         weights,
         static_power: StaticPower::default(),
-        volts: Volts(run.volts),
+        volts: run.volts(),
         volts_tolerance: 0.01,
         fork_servers: Vec::new(),
         by: By::Cgroup,
     };
     let mut out = Vec::new();
-    Replay::run(|| Ok(trace.as_bytes()), &options, &mut out)?;
-    let numbers: BTreeMap<String, usize> = run
-        .functions
-        .iter()
-        .enumerate()
-        .map(|(number, name)| (if name == "system" { "/system".into() } else { format!("/functions/{name}") }, number))
-        .collect();
-    let bins = run.truth.whole.len();
-    let mut energies = vec![vec![0.0; run.functions.len()]; bins];
+    Replay::run(|| Ok(run.trace.as_bytes()), &options, &mut out)?;
+    let numbers: BTreeMap<&str, usize> =
+        (0..).zip(&run.truth.cgroups).map(|(number, name)| (name.as_str(), number)).collect();
+    let bins = run.truth.packages_j.len().max(run.truth.node_j.len());
+    let mut energies = vec![vec![0.0; numbers.len()]; bins];
+    // What lasts adds up as it is, the rest by its squares.
+    let (mut lasting, mut variance) = (energies.clone(), energies.clone());
     for line in std::str::from_utf8(&out)?.lines() {
         let part: Part<'_> = serde_json::from_str(line).with_context(|| line.to_owned())?;
-        let is_wanted = (part.zone == "node") == of_node;
+        let is_wanted = if of_node { part.zone == "node" } else { part.zone.starts_with("package") };
         if let Some(function) = numbers.get(part.cgroup).filter(|_| is_wanted) {
             let middle = (part.from_ns + part.to_ns) as f64 / 2e9;
-            energies[((middle / BIN_SECONDS) as usize).min(bins - 1)][*function] += part.active_uj as f64 / 1e6;
+            let bin = (middle / run.truth.bin_s) as usize;
+            if bin < bins {
+                energies[bin][*function] += part.active_uj as f64 / 1e6;
+                lasting[bin][*function] += part.lasting_uj as f64 / 1e6;
+                variance[bin][*function] += ((part.sigma_uj as f64).powi(2) - (part.lasting_uj as f64).powi(2)) / 1e12;
+            }
         }
     }
-    Ok(energies)
+    let sigma = |(lasting, variance): (&f64, &f64)| (lasting * lasting + variance.max(0.0)).sqrt();
+    let sigmas =
+        lasting.iter().zip(&variance).map(|(lasting, variance)| lasting.iter().zip(variance).map(sigma).collect());
+    Ok(Said { energies, sigmas: sigmas.collect() })
 }

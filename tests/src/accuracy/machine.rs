@@ -4,6 +4,8 @@
 pub(super) const STEP: f64 = 1e-3;
 /// Ambient temperature, degrees Celsius.
 const AMBIENT: f64 = 25.0;
+/// After how many seconds an idle machine has cooled down.
+const REST: f64 = 120.0;
 /// How fast a core's clock follows its load: part of the way in a step. Governors take some 10 ms.
 const GOVERNOR: f64 = 0.1;
 
@@ -29,6 +31,8 @@ pub struct Machine {
     scale: f64,
     clocks: Vec<f64>,
     temperatures: Vec<f64>,
+    /// What it draws when it has been idle for long, watts: each package, and all of it.
+    idle: (Vec<f64>, f64),
 }
 
 /// What runs on a CPU in a step.
@@ -49,7 +53,7 @@ pub(super) struct Running {
 pub(super) struct Power {
     pub(super) packages: Vec<f64>,
     pub(super) node: f64,
-    /// What each function's own work draws in packages, and of the node.
+    /// What each function's work draws in packages, and of the node, above what the idle machine draws.
     pub(super) package_of: Vec<f64>,
     pub(super) node_of: Vec<f64>,
 }
@@ -80,13 +84,21 @@ impl Machine {
             }
         }
         let cores = packages * (big + small);
-        Self { cpus, packages, scale, clocks: vec![0.4; cores], temperatures: vec![AMBIENT + 10.0; packages] }
+        let (clocks, temperatures) = (vec![0.4; cores], vec![AMBIENT + 10.0; packages]);
+        let mut machine = Self { cpus, packages, scale, clocks, temperatures, idle: (vec![0.0; packages], 0.0) };
+        let mut resting = machine.clone();
+        for _ in 0..(REST / STEP) as usize {
+            let power = resting.step(&[], 0, 0.0);
+            machine.idle = (power.packages, power.node);
+        }
+        machine
     }
 
     /// Goes on by a step in which this runs.
     pub(super) fn step(&mut self, running: &[Running], functions: usize, disk: f64) -> Power {
         let mut packages = vec![0.0; self.packages];
         let (mut package_of, mut memory_of) = (vec![0.0; functions], vec![0.0; functions]);
+        let mut of_all = vec![0.0; functions];
         let cores = self.clocks.len();
         let mut busy = vec![0.0_f64; cores];
         for it in running {
@@ -106,6 +118,7 @@ impl Machine {
             let uncore = 5.0 * (1.0 - (-active / 1.5).exp());
             let runs_here = |it: &&Running| self.cpus[it.cpu].package == package;
             let time: f64 = running.iter().filter(runs_here).map(|it| it.fraction).sum();
+            let mut mine = vec![0.0; functions];
             for it in running.iter().filter(runs_here) {
                 let cpu = self.cpus[it.cpu];
                 let clock = self.clocks[cpu.core];
@@ -116,13 +129,19 @@ impl Machine {
                 let size = if cpu.small { 0.3 } else { 1.0 };
                 let switching = 7.5 * size * it.intensity * volts * volts * clock * throughput;
                 let awake = 0.8 * size * it.fraction / busy[cpu.core].max(1.0);
-                package_of[it.function] += switching + awake + uncore * it.fraction / time;
+                mine[it.function] += switching + awake + uncore * it.fraction / time;
                 memory_of[it.function] += 2.2 * it.memory * throughput;
                 packages[package] += switching + awake;
             }
             packages[package] += if time > 0.0 { uncore } else { 0.0 };
             let leakage = 4.0 * (1.0 + 0.008 * (self.temperatures[package] - 40.0));
             packages[package] += leakage + 1.5;
+            // What leaks because work has heated the package is that work's.
+            let above_idle = packages[package] - self.idle.0[package] / self.scale;
+            share_out(above_idle, &mine, &mut package_of);
+            for (sum, mine) in of_all.iter_mut().zip(mine) {
+                *sum += mine;
+            }
             // Heats up by 0.6 K a watt within 15 s.
             let steady = AMBIENT + 0.6 * packages[package];
             self.temperatures[package] += STEP / 15.0 * (steady - self.temperatures[package]);
@@ -131,18 +150,27 @@ impl Machine {
         let fan = 0.02 * (self.temperatures.iter().copied().fold(0.0, f64::max) - 40.0).max(0.0);
         let direct = (packages.iter().sum::<f64>() + memory + 6.0 + fan + disk) * self.scale;
         let node = Self::drawn(direct, self.scale);
-        // What the supply takes more for each watt more.
-        let marginal = (Self::drawn(direct * 1.001, self.scale) - node) / (direct * 0.001);
-        for power in packages.iter_mut().chain(&mut package_of).chain(&mut memory_of) {
+        for power in packages.iter_mut().chain(&mut package_of) {
             *power *= self.scale;
         }
-        let node_of =
-            package_of.iter().zip(&memory_of).map(|(package, memory)| (package + memory) * marginal).collect();
+        for (sum, memory) in of_all.iter_mut().zip(memory_of) {
+            *sum += memory;
+        }
+        let mut node_of = vec![0.0; functions];
+        share_out(node - self.idle.1, &of_all, &mut node_of);
         Power { packages, node, package_of, node_of }
     }
 
     /// What a supply takes to give so many watts: it is bad at small loads.
     fn drawn(direct: f64, scale: f64) -> f64 {
         direct / (0.91 - 0.15 * (-direct / (18.0 * scale)).exp())
+    }
+}
+
+/// Shares power above idle out by what each has drawn; that of a machine that is only warm yet is nobody's.
+fn share_out(power: f64, drawn: &[f64], to: &mut [f64]) {
+    let whole: f64 = drawn.iter().sum();
+    for (to, drawn) in to.iter_mut().zip(drawn).filter(|_| whole > 0.0) {
+        *to += power * drawn / whole;
     }
 }

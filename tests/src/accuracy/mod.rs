@@ -5,6 +5,7 @@
 //! efficiency depends on the load. None of it is a formula that the agent uses.
 
 mod estimate;
+mod held_out;
 mod machine;
 mod measured;
 mod methods;
@@ -15,12 +16,13 @@ mod score;
 mod sensors;
 mod truth;
 
-pub use estimate::{Energies, by_prony};
+pub use estimate::{Energies, Said, by_prony};
+pub use held_out::{HeldOut, TruthFile};
 pub use machine::Machine;
 pub use measured::{Measured, measured};
 pub use methods::{METHODS, Method};
 pub use run::{Run, simulate};
 pub use scenario::{SCENARIOS, Scenario};
-pub use score::error;
+pub use score::{covered, error};
 pub use sensors::Meters;
 pub use truth::{BIN_SECONDS, Truth};

@@ -12,6 +12,8 @@ use super::truth::{BIN_SECONDS, Truth};
 
 /// How many steps a window has.
 const WINDOW: usize = 100;
+/// How long a run goes on after what counts, seconds.
+const AFTERWARDS: f64 = 5.0;
 /// How often a function's phase changes, seconds.
 const PHASE: f64 = 7.0;
 /// What else runs and belongs to no function: a little of everything that a system does.
@@ -69,6 +71,11 @@ enum Kind {
 }
 
 impl Run {
+    /// The functions' cgroups, in the same order.
+    pub fn cgroups(&self) -> impl Iterator<Item = String> {
+        self.functions.iter().map(|name| cgroup(name))
+    }
+
     /// The trace, as the agent would have recorded it with these meters.
     pub fn trace(&self, meters: Meters) -> String {
         let is_there = |kind: Kind| match meters {
@@ -95,7 +102,8 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Run {
     let mut meter = NodeMeter::new(volts, &mut random);
     let mut next_pid = 1_000 + count as u32;
     let mut phases = vec![1.0; count];
-    let steps = (scenario.seconds / STEP) as usize;
+    // Longer than counts: meters tell of the end a little later.
+    let steps = ((scenario.seconds + AFTERWARDS) / STEP) as usize;
     let mut run = Run {
         functions: functions.iter().map(|function| function.name.clone()).collect(),
         cpus: machine.cpus.len(),
@@ -134,13 +142,7 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Run {
             .collect();
         let disk = if random.random_range(0.0..1.0) < 0.02 { 2.0 } else { 0.0 };
         let power = machine.step(&running, count, disk);
-        let bin = (now / BIN_SECONDS) as usize;
-        for function in 0..count {
-            run.truth.packages[bin][function] += power.package_of[function] * STEP;
-            run.truth.node[bin][function] += power.node_of[function] * STEP;
-        }
-        run.truth.all_packages[bin] += power.packages.iter().sum::<f64>() * STEP;
-        run.truth.whole[bin] += power.node * STEP;
+        run.truth.add((now / BIN_SECONDS) as usize, &power);
         rapl.step(&power.packages, &mut random);
         if let Some(line) = meter.step(power.node, now + STEP, &mut random) {
             let charge = line["esp32"]["charge_mas"].as_f64().unwrap_or_default();
@@ -183,6 +185,10 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Run {
     run
 }
 
+fn cgroup(function: &str) -> String {
+    if function == "system" { SYSTEM.to_owned() } else { format!("/functions/{function}") }
+}
+
 fn system() -> Function {
     Function {
         name: "system".into(),
@@ -222,8 +228,8 @@ fn activity(window: &Window, to: u64, run: &Run) -> Value {
             continue;
         }
         let name = &run.functions[usage.function];
-        let cgroup = if name == "system" { SYSTEM.to_owned() } else { format!("/functions/{name}") };
-        consumers.push((usage.pid, json!({ "cgroup": cgroup, "pid": usage.pid, "comm": name, "cpu_ns": [time] })));
+        consumers
+            .push((usage.pid, json!({ "cgroup": cgroup(name), "pid": usage.pid, "comm": name, "cpu_ns": [time] })));
     }
     let idle: Vec<Value> =
         idle.iter().enumerate().map(|(cpu, time)| json!([cpu, nanoseconds(time.max(0.0))])).collect();

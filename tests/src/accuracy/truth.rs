@@ -1,5 +1,7 @@
 //! What each function has really used.
 
+use super::machine::{Power, STEP};
+
 /// How long the times are over which errors are taken, seconds.
 pub const BIN_SECONDS: f64 = 10.0;
 
@@ -17,6 +19,20 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Adds a step's power; nothing after the last bin.
+    pub(super) fn add(&mut self, bin: usize, power: &Power) {
+        if bin >= self.whole.len() {
+            return;
+        }
+        for (bins, power) in [(&mut self.packages, &power.package_of), (&mut self.node, &power.node_of)] {
+            for (energy, power) in bins[bin].iter_mut().zip(power) {
+                *energy += power * STEP;
+            }
+        }
+        self.all_packages[bin] += power.packages.iter().sum::<f64>() * STEP;
+        self.whole[bin] += power.node * STEP;
+    }
+
     pub(super) fn new(functions: usize, seconds: f64) -> Self {
         let bins = (seconds / BIN_SECONDS).ceil() as usize;
         let empty = vec![vec![0.0; functions]; bins];

@@ -130,7 +130,7 @@ impl<'a> ZoneGroup<'a> {
             label: label(name, sockets.iter().any(|line| line.provenance == Provenance::Estimated)),
             in_kepler: match name {
                 ZoneName::Package | ZoneName::Core | ZoneName::Uncore | ZoneName::Dram | ZoneName::Psys => true,
-                ZoneName::Node | ZoneName::Rail(_) => false,
+                ZoneName::Node | ZoneName::Rest | ZoneName::Rail(_) => false,
             },
             idle_is_shared: sockets.iter().any(|line| !line.idle_shared.is_zero()),
             sockets,
@@ -147,6 +147,7 @@ pub(super) fn label(name: &ZoneName, estimated: bool) -> Cow<'_, str> {
         ZoneName::Dram => "dram",
         ZoneName::Psys => "psys",
         ZoneName::Node => "node",
+        ZoneName::Rest => "rest",
         ZoneName::Rail(name) => name,
     };
     if estimated { Cow::Owned(format!("{plain}-estimated")) } else { Cow::Borrowed(plain) }

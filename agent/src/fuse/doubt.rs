@@ -1,0 +1,192 @@
+//! How sure it is what each cgroup has drawn.
+
+use smallvec::SmallVec;
+
+use crate::activity::{ActivityWindow, CgroupId, ConsumerId};
+use crate::units::Nanoseconds;
+
+use super::drive::{Group, SHARED, awake, is_small, worked};
+use super::power_model::{Drawn, OTHERS, PowerModel, SHARED_AT, STATIC, here};
+
+/// How far a group's weight is from the common one, relative (one sigma): the same CPU time can mean 50 % different energy
+/// (Wattmeter, `HotCarbon` 2024).
+pub(super) const WEIGHT_DEVIATION: f64 = 0.4;
+/// How far static power is off that was not learned with a model, relative.
+const STATIC_DEVIATION: f64 = 0.1;
+/// What no model of this form can tell (clocks, temperature, shared caches), relative: as `bench accuracy` finds it.
+const FORM_DEVIATION: f64 = 0.01;
+
+/// Variances of an energy, square microjoules.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Doubt {
+    /// Of what is off in the same way in one window and the next, as a weight is. Its root adds up over windows.
+    pub systematic: f64,
+    /// Of what is off in each window by itself.
+    pub random: f64,
+}
+
+/// How much a cgroup's power follows from the coefficient at a place.
+type Feature = (CgroupId, usize, f64);
+
+/// What a model says of a window: see [`Doubts::add`].
+#[derive(Debug)]
+pub(super) struct Term {
+    /// In order.
+    features: Vec<Feature>,
+    /// From which coefficients static power follows: by place, and how much.
+    fixed: SmallVec<[(usize, f64); 2]>,
+}
+
+impl Term {
+    pub(super) fn of(model: &PowerModel, window: &ActivityWindow, package: Option<u32>) -> Self {
+        let whole: f64 = here(window, package).map(|(_, slice)| slice.cpu_time.0 as f64).sum();
+        let awake = if model.packages.is_empty() { awake(window, package) } else { [0.0; SHARED] };
+        let worked: Vec<f64> = worked(window).collect();
+        let mut features = Vec::new();
+        for (place, slice) in here(window, package) {
+            let cgroup = slice.consumer.cgroup;
+            let group = model.place(Group { cgroup, small: is_small(window, slice.shard) });
+            features.push((cgroup, group, worked[place]));
+            let part = slice.cpu_time.0 as f64 / whole;
+            let shared = (SHARED_AT..).zip(awake).filter(|(_, awake)| *awake > 0.0);
+            features.extend(shared.map(|(at, awake)| (cgroup, at, awake * part)));
+        }
+        Self { features: added_up(features), fixed: SmallVec::from_slice(&[(STATIC, 1.0)]) }
+    }
+
+    /// Takes in what is drawn in packages, whose power this zone's follows.
+    pub(super) fn follow<'a>(&mut self, packages: impl Iterator<Item = (&'a Self, &'a PowerModel)>) {
+        let mut fixed = 0.0;
+        for (package, model) in packages {
+            fixed += model.static_power().0;
+            let drawn = |(cgroup, place, much): &Feature| (*cgroup, SHARED_AT, model.coefficients[*place] * much);
+            self.features.extend(package.features.iter().map(drawn));
+        }
+        self.fixed.push((SHARED_AT, fixed));
+        self.features = added_up(std::mem::take(&mut self.features));
+    }
+}
+
+/// In order, and each cgroup and place once.
+fn added_up(mut features: Vec<Feature>) -> Vec<Feature> {
+    features.sort_by_key(|(cgroup, place, _)| (*cgroup, *place));
+    features.dedup_by(|next, kept| {
+        let same = (next.0, next.1) == (kept.0, kept.1);
+        kept.2 += if same { next.2 } else { 0.0 };
+        same
+    });
+    features
+}
+
+/// Adds up how sure the shares of a window's energy are.
+///
+/// A cgroup's energy is `(E - t s) d / Σd`, with E what was measured over the time t, s static power and d what cgroups have
+/// drawn by the model, all of which follow from its coefficients. The variance is `g' C g` with C their covariance, and g the
+/// gradient by them: `-t d/Σd s' + D/Σd (d' - d/Σd Σd')`, D being what is above static.
+#[derive(Debug)]
+pub(super) struct Doubts {
+    cgroups: Vec<(CgroupId, f64, Doubt)>,
+    whole: f64,
+    dynamic: f64,
+    time: f64,
+}
+
+impl Doubts {
+    pub(super) fn new(drawn: &Drawn, dynamic: f64, time: Nanoseconds) -> Self {
+        let by_cgroup = drawn.consumers.iter().zip(&drawn.drawn).map(|(consumer, drawn)| (consumer.cgroup, 0, *drawn));
+        let cgroups = added_up(by_cgroup.collect());
+        let whole: f64 = cgroups.iter().map(|(_, _, drawn)| drawn).sum();
+        let cgroups = cgroups.into_iter().map(|(cgroup, _, drawn)| (cgroup, drawn, Doubt::default())).collect();
+        // A watt for a nanosecond is a thousandth of a microjoule.
+        Self { cgroups, whole, dynamic, time: time.0 as f64 / 1e3 }
+    }
+
+    /// Takes in the doubts of a model's coefficients, of which `factor` counts here.
+    pub(super) fn add(&mut self, term: &Term, model: &PowerModel, factor: f64) {
+        if self.whole <= 0.0 {
+            return;
+        }
+        let scale = self.dynamic / self.whole;
+        let mut common = vec![0.0; model.coefficients.len()];
+        for (place, much) in &term.fixed {
+            common[*place] += self.time * much;
+        }
+        for (_, place, much) in &term.features {
+            common[*place] += scale * much;
+        }
+        let against: Vec<f64> = model.covariance.iter().map(|row| dot(row, &common)).collect();
+        let of_common = dot(&against, &common);
+        let mut features = &term.features[..];
+        for (cgroup, drawn, doubt) in &mut self.cgroups {
+            let share = *drawn / self.whole;
+            let (mine, others) = features.split_at(features.iter().take_while(|(of, ..)| of == cgroup).count());
+            features = others;
+            let mut variance = share * share * of_common;
+            for (_, place, much) in mine {
+                let row = &model.covariance[*place];
+                let together: f64 = mine.iter().map(|(_, other, too)| row[*other] * too).sum();
+                variance += scale * much * (scale * together - 2.0 * share * against[*place]);
+                if OTHERS.contains(place) {
+                    // One of those that have no weight of their own.
+                    let off = WEIGHT_DEVIATION * model.coefficients[*place] * much * scale * (1.0 - share);
+                    variance += off * off;
+                }
+            }
+            doubt.systematic += factor * factor * variance.max(0.0);
+        }
+    }
+
+    /// What came of it. The power of each cgroup in a window is off its mean by `unsteadiness`, relative.
+    pub(super) fn end(mut self, unsteadiness: f64) -> DoubtsByCgroup {
+        let (whole, dynamic) = (self.whole, self.dynamic);
+        if whole > 0.0 {
+            let squares: f64 = self.cgroups.iter().map(|(_, drawn, _)| (drawn / whole).powi(2)).sum();
+            for (_, drawn, doubt) in &mut self.cgroups {
+                let share = *drawn / whole;
+                doubt.systematic += (FORM_DEVIATION * dynamic * share).powi(2);
+                doubt.random += (unsteadiness * dynamic * share).powi(2) * apart(share, squares);
+            }
+        }
+        DoubtsByCgroup(self.cgroups)
+    }
+}
+
+/// How sure it is what each cgroup has used; in order, with what each has drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DoubtsByCgroup(Vec<(CgroupId, f64, Doubt)>);
+
+impl DoubtsByCgroup {
+    /// How sure it is what one of its consumers has used, which has `drawn` so much. What is wrong with a cgroup is wrong with
+    /// all that is in it.
+    pub fn of(&self, consumer: &ConsumerId, drawn: f64) -> Doubt {
+        let place = self.0.binary_search_by_key(&consumer.cgroup, |(cgroup, ..)| *cgroup);
+        place.map_or(Doubt::default(), |place| {
+            let (_, whole, Doubt { systematic, random }) = self.0[place];
+            let part = if whole > 0.0 { (drawn / whole).powi(2) } else { 0.0 };
+            Doubt { systematic: systematic * part, random: random * part }
+        })
+    }
+}
+
+/// How sure shares by CPU time are, of which nothing was learned: each cgroup's energy for it is off by
+/// [`WEIGHT_DEVIATION`], and static power by 10 %.
+pub fn doubts_of_cpu_time(drawn: &Drawn, dynamic: f64, static_energy: f64) -> DoubtsByCgroup {
+    let mut doubts = Doubts::new(drawn, dynamic, Nanoseconds::ZERO);
+    let whole = doubts.whole.max(f64::MIN_POSITIVE);
+    let squares: f64 = doubts.cgroups.iter().map(|(_, drawn, _)| (drawn / whole).powi(2)).sum();
+    for (_, drawn, doubt) in &mut doubts.cgroups {
+        let share = *drawn / whole;
+        let by_weights = (WEIGHT_DEVIATION * dynamic * share).powi(2) * apart(share, squares);
+        doubt.systematic = by_weights + (STATIC_DEVIATION * static_energy * share).powi(2);
+    }
+    DoubtsByCgroup(doubts.cgroups)
+}
+
+/// The variance of a share, relative to it, where all parts are off by 1 independently, and have these squares in sum.
+fn apart(share: f64, squares: f64) -> f64 {
+    (1.0 - share).powi(2) + squares - share * share
+}
+
+fn dot(left: &[f64], right: &[f64]) -> f64 {
+    left.iter().zip(right).map(|(left, right)| left * right).sum()
+}
