@@ -187,6 +187,70 @@ pub const METER_SATURATED: OwnMetric = OwnMetric {
     help: "Readings taken while a power meter was at full scale: the true energy is larger than what it counted.",
 };
 
+/// How late a meter is.
+pub const METER_DELAY: OwnMetric = OwnMetric {
+    name: "prony_meter_delay_seconds",
+    kind: Kind::Gauge,
+    labels: &["source", "zone"],
+    help: "How much later than it happened a meter tells of power, found by what moves it; negative where its readings are stamped too early. They are put right by it. Only for meters slower than five readings a second whose power moves.",
+};
+
+/// How sure that is.
+pub const METER_DELAY_UNCERTAINTY: OwnMetric = OwnMetric {
+    name: "prony_meter_delay_uncertainty_seconds",
+    kind: Kind::Gauge,
+    labels: &["source", "zone"],
+    help: "One standard deviation of prony_meter_delay_seconds.",
+};
+
+/// What a meter smooths.
+pub const METER_MEAN: OwnMetric = OwnMetric {
+    name: "prony_meter_mean_seconds",
+    kind: Kind::Gauge,
+    labels: &["source", "zone"],
+    help: "Over how long a time what a meter tells is a mean: the time between its readings, or longer where it smooths.",
+};
+
+/// What a watt of packages takes of the machine.
+pub const SUPPLY_GAIN: OwnMetric = OwnMetric {
+    name: "prony_supply_gain_ratio",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "How many watts of the whole machine each watt of its packages takes, as its meter shows: what the supply loses, and what goes with the packages.",
+};
+
+/// How sure that is.
+pub const SUPPLY_GAIN_UNCERTAINTY: OwnMetric = OwnMetric {
+    name: "prony_supply_gain_uncertainty_ratio",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "One standard deviation of prony_supply_gain_ratio.",
+};
+
+/// What the machine draws beside its packages.
+pub const SUPPLY_OFFSET: OwnMetric = OwnMetric {
+    name: "prony_supply_offset_watts",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "What the whole machine draws beside its packages, whatever they do, as its meter shows.",
+};
+
+/// How far a meter is off what packages let expect.
+pub const METER_OFF: OwnMetric = OwnMetric {
+    name: "prony_meter_off_ratio",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "How far the meter of the whole machine is off what its packages let expect, as a part of that, over about 20 s.",
+};
+
+/// Whether meters contradict each other.
+pub const METER_DISAGREES: OwnMetric = OwnMetric {
+    name: "prony_meter_disagrees",
+    kind: Kind::Gauge,
+    labels: &["source"],
+    help: "Whether the meter of the whole machine and those of its packages contradict each other: 1 or 0. A dead shunt, a wrong channel or wrong volts; the log says what.",
+};
+
 /// How context switches are watched.
 pub const KERNEL_ATTACHMENT: OwnMetric = OwnMetric {
     name: "prony_kernel_attachment_info",
@@ -347,6 +411,14 @@ pub const ALL: &[OwnMetric] = &[
     METER_LOST_SECONDS,
     METER_REPORTS_LOST,
     METER_SATURATED,
+    METER_DELAY,
+    METER_DELAY_UNCERTAINTY,
+    METER_MEAN,
+    SUPPLY_GAIN,
+    SUPPLY_GAIN_UNCERTAINTY,
+    SUPPLY_OFFSET,
+    METER_OFF,
+    METER_DISAGREES,
     KERNEL_ATTACHMENT,
     SWITCHES,
     OVERFLOWS,

@@ -14,7 +14,9 @@ use crate::units::{Microjoules, Nanoseconds};
 const SHORTEST: Nanoseconds = Nanoseconds::from_millis(200);
 /// How much of what a meter said is looked at.
 const LOOKED_AT: Nanoseconds = Nanoseconds(120 * Nanoseconds::SECOND.0);
-const LOOK_EVERY: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
+/// How often it is looked at: until a delay has been confirmed, and after that.
+const LOOK_EVERY: [Nanoseconds; 2] = [Nanoseconds(10 * Nanoseconds::SECOND.0), Nanoseconds(60 * Nanoseconds::SECOND.0)];
+const CONFIRMED: u32 = 6;
 const LEAST_INTERVALS: usize = 15;
 /// Delays that are considered, nanoseconds: readings can also be stamped too early, by their arrival.
 const EARLIEST: i64 = -600_000_000;
@@ -55,6 +57,8 @@ pub(super) struct Alignment {
     intervals: VecDeque<Interval>,
     since_looked: Nanoseconds,
     lag: Option<Lag>,
+    /// How many looks in a row have found about the same.
+    confirmed: u32,
     /// By how many nanoseconds readings are shifted now.
     shift: i64,
     newest: Option<Timestamp>,
@@ -112,7 +116,7 @@ impl Alignment {
             self.intervals.pop_front();
         }
         self.since_looked += time;
-        if self.since_looked < LOOK_EVERY {
+        if self.since_looked < LOOK_EVERY[usize::from(self.confirmed >= CONFIRMED)] {
             return false;
         }
         self.since_looked = Nanoseconds::ZERO;
@@ -122,6 +126,7 @@ impl Alignment {
             None => (found, found.delay.abs() > MATTERS),
         };
         self.lag = Some(lag);
+        self.confirmed = if is_step { 0 } else { self.confirmed + 1 };
         is_step
     }
 

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::activity::{ActivityWindow, CgroupId, CoreKind, ShardId};
+use crate::activity::{ActivityWindow, CgroupId, CoreKind, ShardId, Slice};
 
 /// How much a thread does while the other thread of its core runs too, against a core to itself. Two threads together do
 /// about 1.2 times what one does (Marr et al., "Hyper-Threading Technology Architecture and Microarchitecture", Intel
@@ -88,17 +88,16 @@ pub(super) fn awake(window: &ActivityWindow, package: Option<u32>) -> [f64; SHAR
 impl Drive {
     /// That of a package; of the machine for `None`.
     pub(super) fn of(window: &ActivityWindow, package: Option<u32>) -> Self {
-        let mut groups: Vec<(Group, f64)> = Vec::new();
-        for (slice, worked) in window.slices.iter().zip(worked(window)) {
-            if package.is_some_and(|wanted| window.topology.package_of(slice.shard) != wanted) {
-                continue;
-            }
-            let group = Group { cgroup: slice.consumer.cgroup, small: is_small(window, slice.shard) };
-            match groups.iter_mut().rev().find(|(known, _)| *known == group) {
-                Some((_, sum)) => *sum += worked,
-                None => groups.push((group, worked)),
-            }
-        }
+        let is_here = |slice: &Slice| package.is_none_or(|wanted| window.topology.package_of(slice.shard) == wanted);
+        let of = |slice: &Slice| Group { cgroup: slice.consumer.cgroup, small: is_small(window, slice.shard) };
+        let slices = window.slices.iter().zip(worked(window)).filter(|(slice, _)| is_here(slice));
+        let mut groups: Vec<(Group, f64)> = slices.map(|(slice, worked)| (of(slice), worked)).collect();
+        groups.sort_by_key(|(group, _)| *group);
+        groups.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0.0 };
+            same
+        });
         Self { groups, awake: awake(window, package) }
     }
 }

@@ -26,8 +26,10 @@ use super::power_model::{FIXED, OTHERS, PowerModel, SHARED_AT, STATIC};
 const SHORTEST: Nanoseconds = Nanoseconds(100_000_000);
 /// After this time what was seen counts for 1/e.
 pub(super) const MEMORY: Nanoseconds = Nanoseconds(300 * Nanoseconds::SECOND.0);
-/// How often the coefficients are reckoned anew.
-const RECKON_EVERY: Nanoseconds = Nanoseconds::SECOND;
+/// How often the coefficients are reckoned anew: at first, and at most; in between whenever a twentieth more was seen.
+const RECKON_EVERY: std::ops::RangeInclusive<Nanoseconds> =
+    Nanoseconds::SECOND..=Nanoseconds(5 * Nanoseconds::SECOND.0);
+const RECKON_PART: u64 = 20;
 /// How often it is reckoned anew how sure they are.
 const DOUBT_EVERY: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
 /// How much has to be seen before the model is used.
@@ -53,6 +55,8 @@ pub(super) struct Learner {
     energy: Microjoules,
     time: Nanoseconds,
     places: FxHashMap<Group, usize>,
+    /// Until so much was seen none of the places will be vacant.
+    full_until: Nanoseconds,
     /// By place: as of how much that was seen the group was last busy.
     busy: Vec<Nanoseconds>,
     /// Sums of products of what was seen, each times its weight; and with the power.
@@ -89,6 +93,7 @@ impl Default for Learner {
             energy: Microjoules::ZERO,
             time: Nanoseconds::ZERO,
             places: FxHashMap::default(),
+            full_until: Nanoseconds::ZERO,
             busy: vec![Nanoseconds::ZERO; FIXED],
             products: vec![vec![0.0; FIXED]; FIXED],
             with_power: vec![0.0; FIXED],
@@ -179,9 +184,13 @@ impl Learner {
     /// Frees the place of the group that has been idle for longest, if that is long. What was seen of it counts with that of
     /// the groups that have no place.
     fn vacate(&mut self) -> Option<usize> {
+        if self.seen < self.full_until {
+            return None;
+        }
         let (group, place) =
             self.places.iter().map(|(group, place)| (*group, *place)).min_by_key(|it| (self.busy[it.1], it.1))?;
-        if self.seen.saturating_sub(self.busy[place]) < IDLE_FOR {
+        self.full_until = self.busy[place] + IDLE_FOR;
+        if self.seen < self.full_until {
             return None;
         }
         self.places.remove(&group);
@@ -220,10 +229,11 @@ impl Learner {
         self.weight *= (time / MEMORY.0 as f64).exp();
         for (place, driven) in &row {
             self.busy[*place] = self.seen;
+            let (weighted, products) = (self.weight * driven, &mut self.products[*place]);
             for (other, driven_too) in &row {
-                self.products[*place][*other] += self.weight * driven * driven_too;
+                products[*other] += weighted * driven_too;
             }
-            self.with_power[*place] += self.weight * driven * power;
+            self.with_power[*place] += weighted * power;
         }
         self.power_squared += self.weight * power * power;
         self.sum_of_weights += self.weight;
@@ -234,7 +244,8 @@ impl Learner {
         (self.energy, self.time) = (Microjoules::ZERO, Nanoseconds::ZERO);
         self.scale();
         let is_enough = self.observations >= LEAST_OBSERVATIONS && self.seen >= LEARNT_AFTER;
-        if is_enough && self.since_reckoned >= RECKON_EVERY {
+        let every = Nanoseconds(self.seen.0 / RECKON_PART).clamp(*RECKON_EVERY.start(), *RECKON_EVERY.end());
+        if is_enough && self.since_reckoned >= every {
             self.since_reckoned = Nanoseconds::ZERO;
             self.model = self.reckon(packages, bound).map(Arc::new);
         }

@@ -180,7 +180,7 @@ impl Engine {
         self.invocations.settle(now, names, self.context.anchor);
         self.ledger.close_window(now);
         self.picture = None;
-        self.health.window_closed(now, length, missed, &self.activity);
+        self.health.window_closed(now, length, missed, &self.activity, self.fusion.meters());
         self.ledger.generation()
     }
 

@@ -7,9 +7,10 @@ use procfs::{FromBufReadSI as _, KernelStats};
 
 use crate::activity::Topology;
 use crate::clock::Timestamp;
+use crate::fuse::MeterState;
 use crate::host::HostRoots;
 use crate::notice::Notice;
-use crate::telemetry;
+use crate::telemetry::{self, OwnMetric};
 use crate::units::Nanoseconds;
 
 use super::activity_side::ActivitySide;
@@ -52,7 +53,14 @@ impl Health {
     }
 
     /// A window was closed that ended at `end` and was `length` long.
-    pub(super) fn window_closed(&mut self, end: Timestamp, length: Nanoseconds, missed: u64, activity: &ActivitySide) {
+    pub(super) fn window_closed(
+        &mut self,
+        end: Timestamp,
+        length: Nanoseconds,
+        missed: u64,
+        activity: &ActivitySide,
+        meters: impl Iterator<Item = MeterState>,
+    ) {
         self.windows.increment(1);
         self.missed.increment(missed);
         self.longest_close = self.longest_close.max(Timestamp::now().since(end));
@@ -64,6 +72,7 @@ impl Health {
         gauge!(telemetry::WINDOW_CLOSE_SECONDS.name).set(std::mem::take(&mut self.longest_close).seconds());
         self.kernel_side(activity);
         self.foreign_time(end);
+        meters.filter(MeterState::is_known).for_each(|meter| tell_of_meter(&meter));
     }
 
     fn kernel_side(&mut self, activity: &ActivitySide) {
@@ -99,5 +108,26 @@ impl Health {
             gauge!(telemetry::INTERRUPT_SHARE.name).set(share(now.interrupts, before.interrupts));
             gauge!(telemetry::STEAL_SHARE.name).set(share(now.stolen, before.stolen));
         }
+    }
+}
+
+/// What has become known of a meter.
+fn tell_of_meter(meter: &MeterState) {
+    let (source, zone) = (meter.source.to_string(), meter.zone.to_string());
+    if let Some(lag) = meter.lag {
+        let tell = |metric: OwnMetric, value: f64| {
+            gauge!(metric.name, "source" => source.clone(), "zone" => zone.clone()).set(value);
+        };
+        tell(telemetry::METER_DELAY, lag.delay);
+        tell(telemetry::METER_DELAY_UNCERTAINTY, lag.sigma);
+        tell(telemetry::METER_MEAN, lag.mean_over);
+    }
+    let tell = |metric: OwnMetric, value: f64| gauge!(metric.name, "source" => source.clone()).set(value);
+    if let Some(supply) = meter.supply {
+        tell(telemetry::SUPPLY_GAIN, supply.gain);
+        tell(telemetry::SUPPLY_GAIN_UNCERTAINTY, supply.gain_sigma);
+        tell(telemetry::SUPPLY_OFFSET, supply.offset.0);
+        tell(telemetry::METER_OFF, meter.off);
+        tell(telemetry::METER_DISAGREES, f64::from(u8::from(meter.disagrees)));
     }
 }

@@ -83,7 +83,13 @@ impl Machine {
                 cpus.extend(here.map(|core| Cpu { package, core: package * cores + core, small: core >= big }));
             }
         }
-        let cores = packages * (big + small);
+        Self::with(cpus, scale)
+    }
+
+    /// A desktop or server with these CPUs; cores are numbered from 0, without gaps.
+    pub(super) fn with(cpus: Vec<Cpu>, scale: f64) -> Self {
+        let most = |number: fn(&Cpu) -> usize| cpus.iter().map(number).max().map_or(0, |most| most + 1);
+        let (packages, cores) = (most(|cpu| cpu.package), most(|cpu| cpu.core));
         let (clocks, temperatures) = (vec![0.4; cores], vec![AMBIENT + 10.0; packages]);
         let mut machine = Self { cpus, packages, scale, clocks, temperatures, idle: (vec![0.0; packages], 0.0) };
         let mut resting = machine.clone();

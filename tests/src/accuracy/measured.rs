@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -11,6 +11,7 @@ use prony::config::{Policy, StaticPower, Weights};
 use prony::trace::{By, Replay, ReplayOptions};
 use prony::units::Volts;
 use serde::Deserialize;
+use serde_json::Value;
 
 #[derive(Deserialize)]
 struct TruthFile {
@@ -30,11 +31,17 @@ struct FunctionTruth {
 #[derive(Deserialize)]
 struct Part<'a> {
     #[serde(default)]
+    from_ns: u64,
+    #[serde(default)]
+    to_ns: u64,
+    #[serde(default)]
     zone: &'a str,
     #[serde(default)]
     cgroup: &'a str,
     #[serde(default)]
     active_uj: u64,
+    #[serde(default)]
+    idle_uj: u64,
 }
 
 /// What is said of a function in a zone.
@@ -42,9 +49,7 @@ struct Part<'a> {
 pub struct Measured {
     /// Its name.
     pub function: String,
-    /// The zone.
-    pub zone: &'static str,
-    /// Joules of an invocation: in truth, by Prony, by FaasMeter.
+    /// Joules of an invocation, in truth.
     pub truth: f64,
     /// By Prony.
     pub prony: f64,
@@ -56,11 +61,24 @@ pub struct Measured {
     pub faasmeter_share_error: f64,
 }
 
-/// Replays the trace in a folder (`trace.jsonl.gz`, `truth.json`) and compares.
+/// What is said of the whole run.
+#[derive(Clone, Debug, Default)]
+pub struct MeasuredRun {
+    /// Of each function, about the whole machine, and about its package.
+    pub node: Vec<Measured>,
+    /// About the package; empty where it was not measured.
+    pub package: Vec<Measured>,
+    /// Watts of the machine before the first function ran, and what of that is said to be static.
+    pub before: (f64, f64),
+    /// What is known of the meters at the end, as the result has it.
+    pub meters: Vec<Value>,
+}
+
+/// Replays the trace in a folder (`trace.jsonl.gz`, `truth.json`), with RAPL or with the wall meter alone, and compares.
 ///
 /// # Errors
 /// When the files are not there or not what they should be.
-pub fn measured(folder: &Path, weights: Weights) -> Result<Vec<Measured>> {
+pub fn measured(folder: &Path, weights: Weights, with_rapl: bool) -> Result<MeasuredRun> {
     let truth = fs::read(folder.join("truth.json")).with_context(|| format!("no truth in {}", folder.display()))?;
     let truth: TruthFile = serde_json::from_slice(&truth)?;
     let options = ReplayOptions {
@@ -72,25 +90,41 @@ pub fn measured(folder: &Path, weights: Weights) -> Result<Vec<Measured>> {
         fork_servers: Vec::new(),
         by: By::Cgroup,
     };
+    let mut trace = String::new();
+    GzDecoder::new(File::open(folder.join("trace.jsonl.gz"))?).read_to_string(&mut trace)?;
+    if !with_rapl {
+        let wanted = trace.lines().filter(|line| !line.contains(r#""source":"rapl""#));
+        trace = wanted.fold(String::new(), |text, line| text + line + "\n");
+    }
     let mut out = Vec::new();
-    let open = || Ok(BufReader::new(GzDecoder::new(File::open(folder.join("trace.jsonl.gz"))?)));
-    Replay::run(open, &options, &mut out)?;
-    let mut joules = BTreeMap::<(&str, &str), f64>::new();
+    Replay::run(|| Ok(trace.as_bytes()), &options, &mut out)?;
+    let (mut joules, mut run) = (BTreeMap::<(&str, &str), f64>::new(), MeasuredRun::default());
+    // Of the windows before any function ran: when the first began, and the energy of the latest.
+    let (mut began, mut latest, mut functions_ran) = (None, (0, 0, 0.0, 0.0), false);
     for line in std::str::from_utf8(&out)?.lines() {
+        if line.starts_with(r#"{"meter""#) {
+            run.meters.push(serde_json::from_str(line)?);
+            continue;
+        }
         let part: Part<'_> = serde_json::from_str(line)?;
         if let Some(function) = part.cgroup.strip_prefix("/functions/") {
             *joules.entry((part.zone, function)).or_default() += part.active_uj as f64 / 1e6;
         }
+        if part.zone == "node" && !functions_ran {
+            functions_ran = part.cgroup.starts_with("/functions/");
+            began.get_or_insert(part.from_ns);
+            if part.from_ns != latest.0 {
+                run.before = (run.before.0 + latest.2, run.before.1 + latest.3);
+                latest = (part.from_ns, latest.1, 0.0, 0.0);
+            }
+            latest.1 = if functions_ran { part.from_ns } else { part.to_ns };
+            latest.2 += (part.active_uj + part.idle_uj) as f64 / 1e6;
+            latest.3 += part.idle_uj as f64 / 1e6;
+        }
     }
-    let mut rows = Vec::new();
-    for (zone, of, by_faasmeter) in [
-        (
-            "node",
-            (|it| it.mc_sys_j) as fn(&FunctionTruth) -> f64,
-            (|it| it.faasmeter_full_j) as fn(&FunctionTruth) -> f64,
-        ),
-        ("package-0", |it| it.mc_cpu_j, |it| it.faasmeter_cpu_j),
-    ] {
+    let time = (latest.1 - began.unwrap_or_default()) as f64 / 1e9;
+    run.before = (run.before.0 / time, run.before.1 / time);
+    let compared = |zone, of: fn(&FunctionTruth) -> f64, by_faasmeter: fn(&FunctionTruth) -> f64| -> Vec<Measured> {
         let all = |joules: &dyn Fn(&str, &FunctionTruth) -> f64| -> f64 {
             truth.functions.iter().map(|(name, function)| joules(name, function)).sum()
         };
@@ -98,18 +132,22 @@ pub fn measured(folder: &Path, weights: Weights) -> Result<Vec<Measured>> {
         let all_truth = all(&|_, function| of(function) * function.invocations);
         let all_said = all(&|name, _| said(name));
         let all_faasmeter = all(&|_, function| by_faasmeter(function) * function.invocations);
-        for (name, function) in &truth.functions {
+        let row = |(name, function): (&String, &FunctionTruth)| {
             let share = of(function) * function.invocations / all_truth;
-            rows.push(Measured {
+            Measured {
                 function: name.clone(),
-                zone,
                 truth: of(function),
                 prony: said(name) / function.invocations,
                 faasmeter: by_faasmeter(function),
                 share_error: said(name) / all_said / share - 1.0,
                 faasmeter_share_error: by_faasmeter(function) * function.invocations / all_faasmeter / share - 1.0,
-            });
-        }
+            }
+        };
+        truth.functions.iter().map(row).collect()
+    };
+    run.node = compared("node", |it| it.mc_sys_j, |it| it.faasmeter_full_j);
+    if with_rapl {
+        run.package = compared("package-0", |it| it.mc_cpu_j, |it| it.faasmeter_cpu_j);
     }
-    Ok(rows)
+    Ok(run)
 }

@@ -4,14 +4,14 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::machine::{Running, STEP};
+use super::machine::{Machine, Running, STEP};
 use super::scenario::{Function, Scenario};
 use super::scheduler::{Job, Scheduler};
 use super::sensors::{Meters, NodeMeter, Rapl};
 use super::truth::{BIN_SECONDS, Truth};
 
 /// How many steps a window has.
-const WINDOW: usize = 100;
+pub(super) const WINDOW: usize = 100;
 /// How long a run goes on after what counts, seconds.
 const AFTERWARDS: f64 = 5.0;
 /// How often a function's phase changes, seconds.
@@ -93,30 +93,15 @@ impl Run {
 /// Lets a scenario run. The same seed gives the same run.
 pub fn simulate(scenario: &Scenario, seed: u64) -> Run {
     let mut random = SmallRng::seed_from_u64(seed);
-    let mut machine = (scenario.machine)();
     let mut functions = (scenario.functions)();
     functions.push(system());
-    let count = functions.len();
+    let machine = (scenario.machine)();
     let mut scheduler = Scheduler::new(&machine);
-    let (mut rapl, volts) = (Rapl::new(machine.packages), if machine.cpus.len() == 8 { 5.0 } else { 230.0 });
-    let mut meter = NodeMeter::new(volts, &mut random);
-    let mut next_pid = 1_000 + count as u32;
-    let mut phases = vec![1.0; count];
+    let mut watched = Watched::new(machine, &functions, scenario.seconds, &mut random);
+    let mut next_pid = 1_000 + functions.len() as u32;
+    let mut phases = vec![1.0; functions.len()];
     // Longer than counts: meters tell of the end a little later.
     let steps = ((scenario.seconds + AFTERWARDS) / STEP) as usize;
-    let mut run = Run {
-        functions: functions.iter().map(|function| function.name.clone()).collect(),
-        cpus: machine.cpus.len(),
-        cores: machine.cpus.iter().map(|cpu| cpu.core).collect(),
-        volts,
-        windows: Vec::new(),
-        truth: Truth::new(count, scenario.seconds),
-        lines: vec![(Kind::Always, header(&machine))],
-    };
-    run.lines.extend(rapl.read(0).map(|line| (Kind::Rapl, line)));
-    let mut window = Window::default();
-    let (mut rapl_before, mut late) = (0.0, Vec::<(u64, Value)>::new());
-    let (mut node_seen, mut charge_seen) = (0.0, 0.0);
     for step in 0..steps {
         let now = step as f64 * STEP;
         for (number, function) in functions.iter().enumerate() {
@@ -131,65 +116,138 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Run {
                 scheduler.add(Job::new(number, pid, length));
             }
         }
-        let (ran, done) = scheduler.step(&machine);
+        let (ran, done) = scheduler.step(&watched.machine);
+        let ran: Vec<Ran> = ran
+            .iter()
+            .map(|(cpu, job, fraction)| Ran { cpu: *cpu, function: job.function, pid: job.pid, fraction: *fraction })
+            .collect();
+        watched.step(&ran, &functions, &phases, &mut random);
+        for job in done.iter().filter(|job| functions[job.function].forks) {
+            watched.exited(job.pid);
+        }
+        if watched.steps.is_multiple_of(WINDOW) {
+            watched.end_window(scheduler.processes(&functions));
+        }
+    }
+    watched.run
+}
+
+/// What ran on a CPU in a step, and for what part of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ran {
+    pub(super) cpu: usize,
+    pub(super) function: usize,
+    pub(super) pid: u32,
+    pub(super) fraction: f64,
+}
+
+/// A machine and its meters while it runs.
+pub(super) struct Watched {
+    pub(super) machine: Machine,
+    pub(super) run: Run,
+    /// How many there were.
+    pub(super) steps: usize,
+    rapl: Rapl,
+    meter: NodeMeter,
+    window: Window,
+    /// Datagrams on their way, with when they arrive.
+    late: Vec<(u64, Value)>,
+    rapl_before: f64,
+    charge_seen: f64,
+    node_seen: f64,
+}
+
+impl Watched {
+    /// Before anything ran; so many seconds count.
+    pub(super) fn new(machine: Machine, functions: &[Function], seconds: f64, random: &mut SmallRng) -> Self {
+        let volts = if machine.cpus.len() == 8 { 5.0 } else { 230.0 };
+        let rapl = Rapl::new(machine.packages);
+        let mut run = Run {
+            functions: functions.iter().map(|function| function.name.clone()).collect(),
+            cpus: machine.cpus.len(),
+            cores: machine.cpus.iter().map(|cpu| cpu.core).collect(),
+            volts,
+            windows: Vec::new(),
+            truth: Truth::new(functions.len(), seconds),
+            lines: vec![(Kind::Always, header(&machine))],
+        };
+        run.lines.extend(rapl.read(0).map(|line| (Kind::Rapl, line)));
+        Self {
+            meter: NodeMeter::new(volts, random),
+            machine,
+            run,
+            steps: 0,
+            rapl,
+            window: Window::default(),
+            late: Vec::new(),
+            rapl_before: 0.0,
+            charge_seen: 0.0,
+            node_seen: 0.0,
+        }
+    }
+
+    /// Goes on by a step in which this ran.
+    pub(super) fn step(&mut self, ran: &[Ran], functions: &[Function], phases: &[f64], random: &mut SmallRng) {
+        let now = self.steps as f64 * STEP;
         let running: Vec<Running> = ran
             .iter()
-            .map(|(cpu, job, fraction)| {
-                let function = &functions[job.function];
-                let intensity = function.intensity * phases[job.function];
-                Running { cpu: *cpu, function: job.function, fraction: *fraction, intensity, memory: function.memory }
+            .map(|ran| {
+                let function = &functions[ran.function];
+                let intensity = function.intensity * phases[ran.function];
+                let (cpu, fraction, memory) = (ran.cpu, ran.fraction, function.memory);
+                Running { cpu, function: ran.function, fraction, intensity, memory }
             })
             .collect();
         let disk = if random.random_range(0.0..1.0) < 0.02 { 2.0 } else { 0.0 };
-        let power = machine.step(&running, count, disk);
-        run.truth.add((now / BIN_SECONDS) as usize, &power);
-        rapl.step(&power.packages, &mut random);
-        if let Some(line) = meter.step(power.node, now + STEP, &mut random) {
+        let power = self.machine.step(&running, functions.len(), disk);
+        self.run.truth.add((now / BIN_SECONDS) as usize, &power);
+        self.rapl.step(&power.packages, random);
+        if let Some(line) = self.meter.step(power.node, now + STEP, random) {
             let charge = line["esp32"]["charge_mas"].as_f64().unwrap_or_default();
-            node_seen += (charge - charge_seen) * volts / 1e3;
-            charge_seen = charge;
-            late.push((line["at_ns"].as_u64().unwrap_or_default(), line));
+            self.node_seen += (charge - self.charge_seen) * self.run.volts / 1e3;
+            self.charge_seen = charge;
+            self.late.push((line["at_ns"].as_u64().unwrap_or_default(), line));
         }
-        for (cpu, job, fraction) in &ran {
-            let same = |usage: &&mut Usage| usage.pid == job.pid && usage.cpu == *cpu;
-            if let Some(usage) = window.usages.iter_mut().find(same) {
-                usage.seconds += fraction * STEP;
+        for ran in ran {
+            let same = |usage: &&mut Usage| usage.pid == ran.pid && usage.cpu == ran.cpu;
+            let seconds = ran.fraction * STEP;
+            if let Some(usage) = self.window.usages.iter_mut().find(same) {
+                usage.seconds += seconds;
             } else {
-                let seconds = fraction * STEP;
-                window.usages.push(Usage { function: job.function, pid: job.pid, cpu: *cpu, seconds });
+                self.window.usages.push(Usage { function: ran.function, pid: ran.pid, cpu: ran.cpu, seconds });
             }
         }
-        for job in done.iter().filter(|job| functions[job.function].forks) {
-            let at = ((now + STEP) * 1e9) as u64;
-            run.lines.push((Kind::Always, json!({ "at_ns": at, "exit": { "pid": job.pid } })));
-        }
-        if step % WINDOW == WINDOW - 1 {
-            let at = (step as u64 + 1) * 1_000_000;
-            late.retain(|(arrives, line)| {
-                let is_here = *arrives <= at;
-                if is_here {
-                    run.lines.push((Kind::Node, line.clone()));
-                    window.node += std::mem::take(&mut node_seen);
-                }
-                !is_here
-            });
-            run.lines.extend(rapl.read(at).map(|line| (Kind::Rapl, line)));
-            run.lines.push((Kind::Always, activity(&window, at, &run)));
-            let shown: f64 = rapl.shown().iter().sum();
-            window.rapl = shown - rapl_before;
-            rapl_before = shown;
-            window.living = scheduler.processes(&functions);
-            run.windows.push(std::mem::take(&mut window));
-        }
+        self.steps += 1;
     }
-    run
+
+    /// A process has ended in the step that was last.
+    fn exited(&mut self, pid: u32) {
+        let at = (self.steps as f64 * STEP * 1e9) as u64;
+        self.run.lines.push((Kind::Always, json!({ "at_ns": at, "exit": { "pid": pid } })));
+    }
+
+    /// Ends a window with the last step; these processes are there.
+    pub(super) fn end_window(&mut self, living: Vec<u32>) {
+        let at = self.steps as u64 * 1_000_000;
+        for (_, line) in self.late.extract_if(.., |(arrives, _)| *arrives <= at) {
+            self.run.lines.push((Kind::Node, line));
+            self.window.node += std::mem::take(&mut self.node_seen);
+        }
+        self.run.lines.extend(self.rapl.read(at).map(|line| (Kind::Rapl, line)));
+        self.run.lines.push((Kind::Always, activity(&self.window, at, &self.run)));
+        let shown: f64 = self.rapl.shown().iter().sum();
+        self.window.rapl = shown - self.rapl_before;
+        self.rapl_before = shown;
+        self.window.living = living;
+        self.run.windows.push(std::mem::take(&mut self.window));
+    }
 }
 
 fn cgroup(function: &str) -> String {
     if function == "system" { SYSTEM.to_owned() } else { format!("/functions/{function}") }
 }
 
-fn system() -> Function {
+pub(super) fn system() -> Function {
     Function {
         name: "system".into(),
         intensity: 0.9,
@@ -202,7 +260,7 @@ fn system() -> Function {
     }
 }
 
-fn header(machine: &super::Machine) -> Value {
+fn header(machine: &Machine) -> Value {
     let kind = |small: bool| if small { "efficiency" } else { "performance" };
     let cpus: Vec<Value> = machine
         .cpus
