@@ -21,6 +21,7 @@ pub(super) struct Counting {
     side: KernelSide,
     tracker: Tracker,
     unnoticed_ends: UnnoticedEnds,
+    first_events: Vec<Lifecycle>,
 }
 
 /// How the kernel side is doing.
@@ -40,7 +41,13 @@ impl ActivitySide {
         let side = KernelSide::load(topology, options)?;
         visit_every_cpu(topology);
         let tracker = Tracker::new(Arc::clone(topology), &side.memory, Timestamp::now());
-        Ok(Self::Kernel(Box::new(Counting { side, tracker, unnoticed_ends: UnnoticedEnds::new(procfs) })))
+        let unnoticed_ends = UnnoticedEnds::new(procfs);
+        let mut counting = Counting { side, tracker, unnoticed_ends, first_events: Vec::new() };
+        // What was counted since the programs were loaded is of no window; who it was is told with the first.
+        let mut events = Vec::new();
+        counting.close_window(Timestamp::now(), &mut events);
+        counting.first_events = events;
+        Ok(Self::Kernel(Box::new(counting)))
     }
 
     pub(super) fn blind(topology: &Arc<Topology>) -> Self {
@@ -103,6 +110,7 @@ impl ActivitySide {
 
 impl Counting {
     fn close_window(&mut self, now: Timestamp, events: &mut Vec<Lifecycle>) -> ActivityWindow {
+        events.append(&mut self.first_events);
         // Before the counters are read: whoever is told to have ended has been seen to run.
         self.side.events.drain(events);
         let window = self.tracker.close_window(now, &mut self.side.memory, events);

@@ -35,7 +35,7 @@ pub(super) fn reading(line: &ReadingLine<'_>, at: Timestamp) -> Result<Reading, 
         (None, Some(power)) if (0.0..=MOST_MICROWATTS).contains(&power) => Measure::Power(Watts(power / 1e6)),
         _ => return Err(Problem::NoMeasure),
     };
-    if !(0.0..=1.0).contains(&line.uncertainty) {
+    if !(0.0..f64::INFINITY).contains(&line.uncertainty) {
         return Err(Problem::Uncertainty);
     }
     Ok(Reading {

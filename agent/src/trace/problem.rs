@@ -67,7 +67,7 @@ pub enum Problem {
     #[error("a reading has either cumulative_uj or power_uw, which is 0 to 1e15")]
     NoMeasure,
     /// An uncertainty that is none.
-    #[error("\"uncertainty\" is relative, 0 to 1")]
+    #[error("\"uncertainty\" is relative, 0 or more")]
     Uncertainty,
     /// An invocation that is not to be found.
     #[error("an invocation has a cgroup, or a function, or both")]

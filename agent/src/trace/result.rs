@@ -22,23 +22,6 @@ pub enum By {
     Cgroup,
 }
 
-/// A part of a zone's energy over a window.
-#[derive(Serialize)]
-struct Part<'a> {
-    from_ns: u64,
-    to_ns: u64,
-    zone: &'a str,
-    cgroup: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    active_uj: u64,
-    idle_uj: u64,
-    sigma_uj: u64,
-    /// What of `sigma_uj` is off in the same way in all windows.
-    lasting_uj: u64,
-    provenance: &'static str,
-}
-
 /// What an invocation used in a zone.
 #[derive(Serialize)]
 struct InvocationPart<'a> {
@@ -115,21 +98,30 @@ impl<W: Write> ResultWriter<W> {
     /// The parts of a zone's energy over a window; together they are the whole.
     pub(super) fn window(&mut self, attribution: &Attribution, names: &Names) -> io::Result<()> {
         let zone = self.zone(&attribution.zone);
-        let zone = &self.zones[zone].1;
+        // By hand: a trace has millions of these lines.
+        let zone = serde_json::to_string(&self.zones[zone].1)?;
+        let head =
+            format!(r#"{{"from_ns":{},"to_ns":{},"zone":{zone},"cgroup":"#, attribution.from.0, attribution.to.0);
+        let tail = format!(",\"provenance\":\"{}\"}}\n", attribution.provenance.label());
+        let mut digits = itoa::Buffer::new();
         let mut part = |cgroup: &str, pid: Option<u32>, Energies { active, idle, doubt }: Energies| {
-            let part = Part {
-                from_ns: attribution.from.0,
-                to_ns: attribution.to.0,
-                zone,
-                cgroup,
-                pid,
-                active_uj: active.0,
-                idle_uj: idle.0,
-                sigma_uj: (doubt.systematic + doubt.random).sqrt().round() as u64,
-                lasting_uj: doubt.systematic.sqrt().round() as u64,
-                provenance: attribution.provenance.label(),
-            };
-            write_line(&mut self.out, &part)
+            let out = &mut self.out;
+            out.write_all(head.as_bytes())?;
+            serde_json::to_writer(&mut *out, cgroup)?;
+            let sigma = |variance: f64| variance.sqrt().round() as u64;
+            for (key, number) in [
+                (",\"pid\":", pid.map(u64::from)),
+                (",\"active_uj\":", Some(active.0)),
+                (",\"idle_uj\":", Some(idle.0)),
+                (",\"sigma_uj\":", Some(sigma(doubt.systematic + doubt.random))),
+                (",\"lasting_uj\":", Some(sigma(doubt.systematic))),
+            ] {
+                if let Some(number) = number {
+                    out.write_all(key.as_bytes())?;
+                    out.write_all(digits.format(number).as_bytes())?;
+                }
+            }
+            out.write_all(tail.as_bytes())
         };
         let mut kernel = Energies::default();
         let mut cgroups: Vec<(CgroupId, Energies)> = Vec::new();
