@@ -51,6 +51,11 @@ impl Sub<Nanoseconds> for Timestamp {
     }
 }
 
+/// A point in wall time, in whole seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixSeconds(pub u64);
+
 /// The wall time that belongs to a monotonic instant, taken once, so that exported times never jump with the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct WallAnchor {
@@ -80,6 +85,11 @@ impl WallAnchor {
     pub fn unix(&self, at: Timestamp) -> Nanoseconds {
         Nanoseconds((self.unix.0 + at.0).saturating_sub(self.monotonic.0))
     }
+
+    /// The same in whole seconds.
+    pub fn unix_seconds(&self, at: Timestamp) -> UnixSeconds {
+        UnixSeconds(self.unix(at).0 / Nanoseconds::SECOND.0)
+    }
 }
 
 #[cfg(test)]
@@ -91,5 +101,6 @@ mod tests {
         let anchor = WallAnchor { monotonic: Timestamp(50), unix: Nanoseconds(1_000) };
         assert_eq!(anchor.unix(Timestamp(70)), Nanoseconds(1_020));
         assert_eq!(anchor.unix(Timestamp(30)), Nanoseconds(980));
+        assert_eq!(anchor.unix_seconds(Timestamp(2 * Nanoseconds::SECOND.0)), UnixSeconds(2));
     }
 }

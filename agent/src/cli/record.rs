@@ -50,6 +50,8 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     if !args.serve {
         loaded.config.prometheus.enabled = false;
         loaded.config.grpc.enabled = false;
+        // It is the agent's that may run beside it.
+        loaded.config.attribution.profile = None;
     }
     let recorder =
         Recorder::start(create(&args.out)?).context("no thread for the recording: raise the limit of tasks")?;

@@ -68,7 +68,10 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("source.estimate", "The model for machines without a meter."),
     ("identity", "Who containers and functions are."),
     ("attribution", "How energy is shared out."),
-    ("attribution.static_power", "Power that is drawn whoever runs, by zone. Learned for zones that are not listed."),
+    (
+        "attribution.static_power",
+        "Power that is drawn whoever runs, by zone. Remembered (`attribution.profile`) or learned for zones that are not listed.",
+    ),
     ("invocation", "How invocations of functions are found."),
     ("ledger", "How much is remembered."),
     ("prometheus", "The HTTP listener for Prometheus."),
@@ -184,6 +187,9 @@ pub(super) const KEYS: &[Key] = &[
          by CPU time; `equal` everybody who ran, in equal parts."),
     Key::new("attribution.weights", Kind::Choice(&["common", "learned"]), Default("\"common\""),
         "What activity counts for: CPU time alike for everybody, or what each cgroup's work is seen to draw."),
+    Key::new("attribution.profile", Kind::Path, Unset("\"/var/lib/prony/profile.json\""),
+        "The file that keeps static power, as it was learned or measured by `prony calibrate`, from one start of the agent to \
+         the next. Its folder has to be there, and writable. Nothing is kept where it is not given."),
     Key::new("attribution.static_power.<zone>", WATTS, Unset("12.5"),
         "Static power of the zone of that name, in watts, for example `package-0` or `node`."),
 

@@ -115,6 +115,7 @@ mod tests {
             attribution: AttributionConfig {
                 policy: Policy::Equal,
                 weights: Weights::Learned,
+                profile: Some("/profile.json".into()),
                 static_power: [("package-0".to_owned(), Watts(12.5))].into(),
             },
             invocation: InvocationConfig { sockets: true, ..InvocationConfig::default() },

@@ -312,6 +312,8 @@ pub struct AttributionConfig {
     pub policy: Policy,
     /// What activity of a consumer counts for.
     pub weights: Weights,
+    /// The file that keeps the static power that was learned or calibrated; none where not given.
+    pub profile: Option<PathBuf>,
     /// Static power by zone name, in watts; learned for zones that are not listed.
     pub static_power: StaticPower,
 }

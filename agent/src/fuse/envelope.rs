@@ -35,7 +35,8 @@ const RISE: f64 = 1.0 / 60.0;
 /// - stays where the horizon holds busier samples only;
 /// - is never above the least mean power of three samples in a row.
 ///
-/// Before the first sample is complete, what there is of it counts.
+/// Before the first sample is complete, what there is of it counts, unless a floor is remembered: that counts as learned on
+/// an idle machine.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     gathering: Gathering,
@@ -65,6 +66,12 @@ struct Floor {
 }
 
 impl Envelope {
+    /// Begins with what was learned before.
+    pub(super) fn remembering(power: Watts) -> Self {
+        let floor = Floor { power: power.0, utilisation: 0.0 };
+        Self { floor: Some(floor), least: Some(power.0), ..Self::default() }
+    }
+
     /// Takes what was used over `time` under `load`.
     pub(super) fn observe(&mut self, energy: Microjoules, time: Nanoseconds, load: Load) {
         self.gathering.energy += energy;
@@ -88,6 +95,11 @@ impl Envelope {
     pub(super) fn power(&self) -> Watts {
         let floor = self.floor.unwrap_or_else(|| self.gathering.sample().floor());
         Watts(floor.power)
+    }
+
+    /// The same where it was learned on a machine that was as good as idle, so that it holds for another time too.
+    pub(super) fn idle_power(&self) -> Option<Watts> {
+        self.floor.filter(|floor| floor.utilisation <= ALIKE).map(|floor| Watts(floor.power))
     }
 
     /// What static power cannot be above: the least mean power of three samples in a row. Over an hour without as little it
@@ -192,6 +204,29 @@ mod tests {
         assert!((8.0..10.0).contains(&rising), "{rising}");
         let risen = run(&mut envelope, 600, 12.0, 0.0).0;
         assert!((11.5..=12.0).contains(&risen), "{risen}");
+    }
+
+    #[test]
+    fn what_is_remembered_holds_under_load_and_follows_an_idle_machine() {
+        let mut envelope = Envelope::remembering(Watts(10.0));
+        assert_eq!(envelope.power(), Watts(10.0));
+        assert_eq!(run(&mut envelope, 3600, 80.0, 1.0), Watts(10.0));
+        assert_eq!(run(&mut envelope, 30, 8.0, 1.0), Watts(8.0), "nothing draws less than its static power");
+
+        let mut envelope = Envelope::remembering(Watts(10.0));
+        assert_eq!(run(&mut envelope, 5, 9.0, 0.0), Watts(9.0));
+        let rising = run(&mut envelope, 320, 12.0, 0.0).0;
+        assert!((9.0..11.0).contains(&rising), "{rising}");
+        assert_eq!(envelope.idle_power(), Some(Watts(rising)));
+    }
+
+    #[test]
+    fn only_what_an_idle_machine_has_shown_is_worth_remembering() {
+        let mut envelope = Envelope::default();
+        run(&mut envelope, 30, 30.0, 0.25);
+        assert_eq!(envelope.idle_power(), None);
+        run(&mut envelope, 30, 10.0, 0.01);
+        assert!(envelope.idle_power().is_some_and(|power| (power.0 - 9.9).abs() < 1e-3), "{envelope:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::activity::ActivityWindow;
 use crate::clock::Timestamp;
 use crate::config::StaticPower;
 use crate::notice::Notice;
+use crate::profile::Profile;
 use crate::source::{IdlePower, Provenance, Reading, SourceId, Zone};
 use crate::units::{Microjoules, Watts};
 
@@ -27,6 +28,7 @@ pub struct Fusion {
     static_power: StaticPower,
     preference: Vec<SourceId>,
     idle_powers: Vec<IdlePower>,
+    remembered: Profile,
     hands_out_models: bool,
     limits: Limits,
     zones: Vec<ZoneFusion>,
@@ -59,6 +61,7 @@ impl Fusion {
             static_power: static_power.clone(),
             preference: Vec::new(),
             idle_powers: Vec::new(),
+            remembered: Profile::default(),
             hands_out_models: false,
             limits,
             zones: Vec::new(),
@@ -84,6 +87,14 @@ impl Fusion {
         self
     }
 
+    /// The static power that an earlier agent had learned: where it is neither configured nor known by the source, learning
+    /// begins with it.
+    #[must_use]
+    pub fn remembering(mut self, profile: Profile) -> Self {
+        self.remembered = profile;
+        self
+    }
+
     /// Whether what is learned of a zone's power goes with its windows, for attribution by it.
     #[must_use]
     pub fn hand_out_models(mut self, hands_out: bool) -> Self {
@@ -102,7 +113,8 @@ impl Fusion {
         let idle_power = self.idle_powers.iter().find(|it| it.source == reading.source && it.zone == reading.zone);
         // A model of ours would only learn the model that it is fed with.
         let measures = reading.provenance != Provenance::Estimated;
-        let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power), measures };
+        let remembered = self.remembered.static_power(&reading.zone, &reading.source);
+        let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power), remembered, measures };
         let before = self.out.len();
         self.zones[place].reading(&reading, facts, &self.limits, &self.packages, &mut self.out);
         if self.out.len() > before {
@@ -162,6 +174,11 @@ impl Fusion {
     /// What is known of the meters of each zone.
     pub fn meters(&self) -> impl Iterator<Item = MeterState> {
         self.zones.iter().flat_map(ZoneFusion::meters)
+    }
+
+    /// The static power that was learned on an idle machine, by zone and source: what is worth remembering.
+    pub fn learned(&self) -> impl Iterator<Item = IdlePower> {
+        self.zones.iter().flat_map(ZoneFusion::learned)
     }
 
     /// What became of each zone's energy, in the order of the zones' first readings.

@@ -37,6 +37,8 @@ const LEARNT_AFTER: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
 const LEAST_OBSERVATIONS: u32 = 10;
 /// How many times as much as all that was seen something counts that is certain.
 const CERTAIN: f64 = 1e4;
+/// How many observations of an idle machine a remembered static power counts for.
+const REMEMBERED: f64 = 100.0;
 /// How many groups have a weight of their own; the others have the common one.
 const MOST_GROUPS: usize = 64;
 /// How long a group has to be idle until another may take its place.
@@ -111,6 +113,16 @@ impl Default for Learner {
 }
 
 impl Learner {
+    /// Begins as if it had seen an idle machine draw its static power, as that was learned before.
+    pub(super) fn remembering(Watts(power): Watts) -> Self {
+        let mut learner = Self::default();
+        learner.products[STATIC][STATIC] = REMEMBERED;
+        learner.with_power[STATIC] = REMEMBERED * power;
+        learner.power_squared = REMEMBERED * power * power;
+        learner.sum_of_weights = REMEMBERED;
+        learner
+    }
+
     /// Takes what was used over a time, and what drove it: parts of windows. Static power is not above `bound`.
     pub(super) fn observe(
         &mut self,
@@ -468,6 +480,22 @@ mod tests {
         run(&mut learner, &mut random, &[(1, 4.0), (2, 12.0)], 12_000);
         let model = learner.model().expect("it is learned");
         assert!(is_near(model.weight(group(1)), 4.0, 0.1) && is_near(model.weight(group(2)), 12.0, 0.1), "{model:?}");
+    }
+
+    #[test]
+    fn what_is_remembered_counts_as_seen() {
+        let static_power = |mut learner: Learner| {
+            for window in 0..300 {
+                // The machine is never idle, and power is convex: a line through what is seen meets zero.
+                let (busy, power) = if window % 2 == 0 { (0.5, 7.5) } else { (1.0, 15.0) };
+                let groups = vec![(group(1), busy * WINDOW.0 as f64)];
+                let drive = Arc::new(Drive { groups, ..Drive::default() });
+                learner.observe(Watts(power) * WINDOW, WINDOW, &[(drive, 1.0)], Basis::Activity, None);
+            }
+            learner.model().expect("it is learned").static_power().0
+        };
+        assert!(static_power(Learner::default()) < 0.5);
+        assert!((2.5..5.0).contains(&static_power(Learner::remembering(Watts(5.0)))));
     }
 
     #[test]

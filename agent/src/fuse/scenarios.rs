@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::clock::UnixSeconds;
 use crate::config::StaticPower;
+use crate::profile::Profile;
 use crate::source::{Counter, CounterRange, IdlePower, Measure, Provenance, Reading, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
@@ -198,4 +200,37 @@ fn a_zone_with_no_configured_static_power_learns_it() {
     for window in drained(&mut fusion) {
         assert_eq!(window.static_energy, Microjoules(500_000), "5 W also under load");
     }
+}
+
+/// A zone that draws 25 W under constant load, by a source whose static power of 5 W is remembered.
+fn with_profile(mut fusion: Fusion) -> (Vec<Microjoules>, Vec<IdlePower>) {
+    for tick in 0..300 {
+        run(&mut fusion, tick * 100, (tick + 1) * 100, 80);
+        fusion.reading(counted("rapl", package(0), (tick + 1) * 100, tick * 2_500_000));
+    }
+    let static_energies = drained(&mut fusion).iter().map(|window| window.static_energy).collect();
+    (static_energies, fusion.learned().collect())
+}
+
+#[test]
+fn static_power_that_is_remembered_need_not_be_seen_again() {
+    let remembered = IdlePower { source: SourceId("rapl".into()), zone: package(0), power: Watts(5.0) };
+    let mut profile = Profile::default();
+    profile.put(remembered.clone(), UnixSeconds(1));
+    let (static_energies, learned) =
+        with_profile(Fusion::new(&StaticPower::new(), Limits::default()).remembering(profile.clone()));
+    let (first, last) = (static_energies[0], static_energies[static_energies.len() - 1]);
+    assert_eq!(first, Microjoules(500_000), "at once");
+    assert!(last.0.abs_diff(500_000) < 25_000, "{last} where a model is learned too");
+    assert_eq!(learned, [remembered]);
+
+    let (static_energies, learned) = with_profile(with_static("package-0", 2.0).remembering(profile));
+    assert!(static_energies.iter().all(|energy| *energy == Microjoules(200_000)), "what is configured wins");
+    assert_eq!(learned, [], "and is nothing that was learned");
+}
+
+#[test]
+fn what_was_never_idle_is_not_worth_remembering() {
+    let (_, learned) = with_profile(Fusion::new(&StaticPower::new(), Limits::default()));
+    assert_eq!(learned, []);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::activity::ActivityWindow;
 use crate::clock::Timestamp;
 use crate::notice::Notice;
-use crate::source::{Provenance, Reading, SourceId, Zone, ZoneName};
+use crate::source::{IdlePower, Provenance, Reading, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Watts};
 
 use super::agreement::{Agreement, Judgement};
@@ -65,6 +65,8 @@ pub(super) struct SourceFacts {
     pub(super) preference: usize,
     /// The zone's static power, where the source knows it.
     pub(super) idle_power: Option<Watts>,
+    /// The zone's static power as the source had shown it to an earlier agent.
+    pub(super) remembered: Option<Watts>,
     /// Whether a meter measures, from which the zone's power can be learned.
     pub(super) measures: bool,
 }
@@ -179,6 +181,15 @@ impl ZoneFusion {
         })
     }
 
+    /// Its static power as measuring sources have shown it on an idle machine, where nobody knew it.
+    pub(super) fn learned(&self) -> impl Iterator<Item = IdlePower> {
+        let learns = |&place: &usize| self.sources[place].facts.measures && self.known_static_power(place).is_none();
+        (0..self.sources.len()).filter(learns).filter_map(|place| {
+            let ZoneSource { id, envelope, .. } = &self.sources[place];
+            Some(IdlePower { source: id.clone(), zone: self.zone.clone(), power: envelope.idle_power()? })
+        })
+    }
+
     /// Takes a reading of a source of which `facts` are known.
     pub(super) fn reading(
         &mut self,
@@ -263,6 +274,8 @@ impl ZoneFusion {
 
     fn place_of(&mut self, reading: &Reading, facts: SourceFacts) -> usize {
         let place = self.sources.iter().position(|source| source.id == reading.source).unwrap_or_else(|| {
+            let is_known = self.static_power.or(facts.idle_power).is_some();
+            let remembered = facts.remembered.filter(|_| facts.measures && !is_known);
             self.sources.push(ZoneSource {
                 id: reading.source.clone(),
                 provenance: reading.provenance,
@@ -271,8 +284,8 @@ impl ZoneFusion {
                 kept: None,
                 newest: reading.at,
                 alignment: Alignment::default(),
-                envelope: Envelope::default(),
-                by_activity: Learner::default(),
+                envelope: remembered.map(Envelope::remembering).unwrap_or_default(),
+                by_activity: remembered.map(Learner::remembering).unwrap_or_default(),
                 by_packages: Learner::default(),
                 agreement: Agreement::default(),
             });

@@ -21,6 +21,7 @@ use crate::trace::{Recorded, Recorder};
 use super::activity_side::ActivitySide;
 use super::health::Health;
 use super::invocation_side::InvocationSide;
+use super::profile_keeper::ProfileKeeper;
 use super::socket_side::SocketSide;
 use super::sources::Sources;
 
@@ -44,6 +45,7 @@ pub(super) struct Engine {
     energy: Vec<EnergyWindow>,
     picture: Option<Arc<Snapshot>>,
     recorder: Option<Recorder>,
+    keeper: Option<ProfileKeeper>,
 }
 
 impl Engine {
@@ -56,6 +58,8 @@ impl Engine {
         sources: Sources,
         finished: broadcast::Sender<Arc<[Finished]>>,
     ) -> Self {
+        let profile = config.attribution.profile.as_deref();
+        let keeper = profile.and_then(|path| ProfileKeeper::start(path, Timestamp::now()));
         Self {
             health: Health::new(roots, topology, activity.attachment()),
             activity,
@@ -63,6 +67,7 @@ impl Engine {
             fusion: Fusion::new(&config.attribution.static_power, Limits::default())
                 .prefer(sources.preference())
                 .knowing(sources.idle_powers())
+                .remembering(keeper.as_ref().map(|keeper| keeper.profile().clone()).unwrap_or_default())
                 .hand_out_models(config.attribution.weights == Weights::Learned),
             sources,
             policy: config.attribution.policy,
@@ -77,6 +82,7 @@ impl Engine {
             energy: Vec::new(),
             picture: None,
             recorder: None,
+            keeper,
         }
     }
 
@@ -95,8 +101,11 @@ impl Engine {
         self.recorder.as_ref().is_some_and(Recorder::has_failed)
     }
 
-    /// What was written down, when nothing more comes.
+    /// What was written down, when nothing more comes. What was learned is kept.
     pub(super) fn end(self) -> io::Result<Option<Recorded>> {
+        if let Some(keeper) = self.keeper {
+            keeper.end(self.context.anchor.unix_seconds(Timestamp::now()), self.fusion.learned());
+        }
         self.recorder.map(Recorder::finish).transpose()
     }
 
@@ -180,6 +189,9 @@ impl Engine {
         self.invocations.settle(now, names, self.context.anchor);
         self.ledger.close_window(now);
         self.picture = None;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.look(now, self.context.anchor.unix_seconds(now), self.fusion.learned());
+        }
         self.health.window_closed(now, length, missed, &self.activity, self.fusion.meters());
         self.ledger.generation()
     }

@@ -5,6 +5,7 @@ mod engine;
 mod health;
 mod invocation_side;
 mod message;
+mod profile_keeper;
 mod schedule;
 mod socket_side;
 mod sources;
@@ -183,6 +184,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("identity", old.identity != new.identity),
         ("invocation", old.invocation != new.invocation),
         ("source", old.source != new.source),
+        ("attribution.profile", old.attribution.profile != new.attribution.profile),
         ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
         ("prometheus", old.prometheus != new.prometheus),
         ("grpc", old.grpc != new.grpc),
