@@ -1,6 +1,8 @@
 //! The commands of the `prony` binary.
 
+pub mod calibrate;
 pub mod check_config;
+mod cpu_ticks;
 pub mod doctor;
 pub mod import_config;
 mod logging;
@@ -45,6 +47,8 @@ enum Command {
     Top(top::TopArgs),
     /// Say what this machine offers, and how to get what is missing
     Doctor(doctor::DoctorArgs),
+    /// Measure what this machine draws with nothing running, and keep it
+    Calibrate(calibrate::CalibrateArgs),
     /// Say whether a configuration is good, and what would be in effect
     CheckConfig(check_config::CheckConfigArgs),
     /// Write down what comes into the agent
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Top(args) => block_on(top::run(args)),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Replay(args) => replay::run(&args),

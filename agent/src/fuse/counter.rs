@@ -14,7 +14,7 @@ const SHORTEST_POWER: Nanoseconds = Nanoseconds::from_millis(100);
 
 /// What a reading says in the light of the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing: it came twice, or late behind a newer one.
     Ignored,
     /// Counting begins here.
@@ -30,7 +30,7 @@ pub(super) enum Step {
 
 /// The newest reading of one source and zone.
 #[derive(Debug, Default)]
-pub(super) struct CounterTrack {
+pub(crate) struct CounterTrack {
     newest: Option<(Timestamp, Measure)>,
 }
 
@@ -46,7 +46,7 @@ impl CounterTrack {
     /// own users of `max_energy_range_uj` reckon, Documentation/power/powercap/powercap.rst). Without a range and
     /// without a new epoch, or when it moved faster than `max_power`, it was reset by something that nobody told of: it
     /// is a baseline again, and no energy is invented for the time between.
-    pub(super) fn step(&mut self, reading: &Reading, max_power: Watts) -> Step {
+    pub(crate) fn step(&mut self, reading: &Reading, max_power: Watts) -> Step {
         if matches!(reading.measure, Measure::Power(power) if !power.0.is_finite()) {
             NO_POWER.warn(format_args!(
                 "{} gave a power of {} that is not a finite number; the reading is left out (check the meter)",

@@ -36,6 +36,7 @@ mod spread;
 mod zone;
 
 pub use alignment::Lag;
+pub(crate) use counter::{CounterTrack, Step};
 pub use doubt::{Doubt, DoubtsByCgroup, doubts_of_cpu_time};
 pub use energy_window::EnergyWindow;
 pub use fusion::{Fusion, ZoneBooks};

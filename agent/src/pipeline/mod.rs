@@ -38,14 +38,14 @@ use crate::trace::{Recorded, Recorder};
 use activity_side::ActivitySide;
 use engine::Engine;
 use message::Message;
-use sources::Sources;
+pub(crate) use sources::Sources;
 use window_thread::Lengths;
 
 /// How many windows with finished invocations a slow subscriber may lag behind.
 const FINISHED_BACKLOG: usize = 256;
 
 /// How sources that run on their own hand over what they measure.
-type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
+pub(crate) type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
 
 /// Runs the agent until `shutdown` is cancelled. `reload` holds a new configuration whenever one was loaded. What came in
 /// is written down by `recorder`, and what that has is told at the end.

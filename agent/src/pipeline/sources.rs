@@ -27,10 +27,12 @@ const LOOK_AGAIN: Nanoseconds = Nanoseconds(30 * Nanoseconds::SECOND.0);
 static RAPL_UNREADABLE: Notice = Notice::new("rapl_unreadable");
 
 /// Everything that measures.
-pub(super) struct Sources {
+pub(crate) struct Sources {
     config: SourceConfig,
     roots: HostRoots,
     rapl: Option<Box<dyn SampledSource>>,
+    /// Whether something else measures.
+    others: bool,
     look_again: Option<Timestamp>,
     estimate: Option<Estimate>,
     stop: CancellationToken,
@@ -39,7 +41,7 @@ pub(super) struct Sources {
 impl Sources {
     /// Finds and starts what is configured and there. Meters run on `runtime` and deliver by `deliver` until this is
     /// dropped.
-    pub(super) fn start(
+    pub(crate) fn start(
         config: &SourceConfig,
         roots: &HostRoots,
         topology: &Topology,
@@ -71,7 +73,13 @@ impl Sources {
             }
             estimate
         });
-        Self { config: config.clone(), roots: roots.clone(), rapl: choice.source, look_again, estimate, stop }
+        let (config, roots, rapl) = (config.clone(), roots.clone(), choice.source);
+        Self { config, roots, rapl, others, look_again, estimate, stop }
+    }
+
+    /// Whether anything is there that measures, whether or not it answers.
+    pub(crate) fn any_measures(&self) -> bool {
+        self.rapl.is_some() || self.others
     }
 
     /// The order in which sources of one zone are preferred: the processor's own counters first.
@@ -85,7 +93,7 @@ impl Sources {
     }
 
     /// Reads what is read at the end of every window.
-    pub(super) fn sample(&mut self, at: Timestamp, readings: &mut Vec<Reading>) {
+    pub(crate) fn sample(&mut self, at: Timestamp, readings: &mut Vec<Reading>) {
         if self.look_again.is_some_and(|due| at >= due) {
             self.look_for_rapl(at);
         }

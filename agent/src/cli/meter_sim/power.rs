@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::cli::cpu_ticks::CpuTicks;
 use crate::units::{Nanoseconds, Watts};
 
 /// How often the load is read.
@@ -59,30 +60,6 @@ impl CpuLoad {
         }
         self.ticks = Some(ticks);
         self.power
-    }
-}
-
-/// The first line of `/proc/stat` (man 5 `proc_stat`): clock ticks of all processors together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct CpuTicks {
-    busy: u64,
-    all: u64,
-}
-
-impl CpuTicks {
-    fn parse(stat: &str) -> Option<Self> {
-        let mut fields = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
-        let mut next = || fields.next()?.parse::<u64>().ok();
-        let [user, nice, system, idle, iowait, irq, softirq, steal] =
-            [next()?, next()?, next()?, next()?, next()?, next()?, next()?, next()?];
-        let busy = user + nice + system + irq + softirq + steal;
-        Some(Self { busy, all: busy + idle + iowait })
-    }
-
-    /// The busy fraction of the time between; `None` where no time went by.
-    fn busy_since(self, earlier: Self) -> Option<f64> {
-        let all = self.all.checked_sub(earlier.all).filter(|&all| all > 0)?;
-        Some((self.busy.saturating_sub(earlier.busy) as f64 / all as f64).min(1.0))
     }
 }
 

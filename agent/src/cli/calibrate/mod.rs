@@ -1,0 +1,175 @@
+//! `prony calibrate`: measures static power on an idle machine, and what load adds to it.
+
+mod findings;
+mod ladder;
+mod meters;
+mod others;
+mod power_log;
+mod print;
+mod spinners;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use crate::activity::read_topology;
+use crate::clock::{Timestamp, WallAnchor};
+use crate::config::Config;
+use crate::profile::ProfileFile;
+use crate::units::Nanoseconds;
+
+use super::EXIT_USAGE;
+use super::logging::{self, LogFormat};
+use super::output::{Output, print, print_json};
+use super::run::ConfigArgs;
+use super::signals::Signals;
+
+use findings::{Findings, Measured};
+use ladder::{Rung, ladder};
+use meters::Meters;
+use others::UsedTicks;
+use power_log::PowerLogs;
+
+const SHORTEST_STEP: Duration = Duration::from_secs(2);
+const LONGEST_STEP: Duration = Duration::from_mins(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo prony calibrate --out /var/lib/prony/profile.json
+  sudo prony calibrate --config prony.toml --step 20s
+  sudo prony calibrate --config prony.toml --output json | jq .zones
+
+It lets the machine be idle for two steps, keeps one CPU busy, then a quarter, half, three quarters and all of them, and
+lets it be idle again. What each zone draws idle is its static power: it goes into the profile, with which the agent begins
+(attribution.profile). Stop what else runs on the machine before, also the agent.
+Signals:
+  SIGTERM, SIGINT  end the load at once; nothing is kept
+Exit codes: 0 calibrated, 1 no meter, a busy machine or another failure, 2 wrong usage or configuration.";
+
+/// What `prony calibrate` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CalibrateArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// How long each step is, 2s to 60s
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = step)]
+    step: Duration,
+    /// The profile to keep it in [default: attribution.profile of the configuration]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Measure also where others keep the machine busy
+    #[arg(long)]
+    anyway: bool,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    output: Output,
+}
+
+fn step(text: &str) -> Result<Duration, String> {
+    let step = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (SHORTEST_STEP..=LONGEST_STEP).contains(&step) { Ok(step) } else { Err("write a time from 2s to 60s".into()) }
+}
+
+/// Measures, prints and keeps what was found.
+pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?.config;
+    let Some(path) = args.out.clone().or_else(|| config.attribution.profile.clone()) else {
+        eprintln!("prony: where is the profile to be kept? Give --out FILE, or set attribution.profile");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    };
+    logging::start(LogFormat::default(), 0)?;
+    let (mut file, mut profile) = ProfileFile::open_or_begin(&path, |error| tracing::warn!("{error}"))?;
+    let unwritable = || format!("{} cannot be written: make its folder, or name another by --out", path.display());
+    file.try_folder().with_context(unwritable)?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (logs, steps) = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            measured = climb(&config, args) => measured,
+            _ = signals.next() => Err(anyhow::anyhow!("ended by a signal: nothing is kept")),
+        }
+    })?;
+    let found = Findings::new(&logs, &steps, &config.attribution.static_power, path.display().to_string());
+    ensure!(
+        found.idle_powers().next().is_some(),
+        "no meter has told what the machine draws idle: give a longer --step, or see whether it is reachable"
+    );
+    let anchor = WallAnchor::take();
+    let now = anchor.unix_seconds(Timestamp::now());
+    found.idle_powers().for_each(|idle| profile.put(idle, now));
+    file.write(&profile).with_context(unwritable)?;
+    match args.output {
+        Output::Json => print_json(&found)?,
+        Output::Text => print(&print::text(&found))?,
+    }
+    if config.attribution.profile.as_ref() != Some(&path) {
+        eprintln!("The agent begins with it where attribution.profile = \"{}\".", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures step after step.
+async fn climb(config: &Config, args: &CalibrateArgs) -> anyhow::Result<(PowerLogs, Vec<Measured>)> {
+    let roots = config.host.roots();
+    let topology = read_topology(&roots.sysfs).with_context(|| {
+        format!("the CPUs cannot be told from {}: mount sysfs there, or set host.sysfs", roots.sysfs.display())
+    })?;
+    let all = topology.cpus().len();
+    let cpus = std::thread::available_parallelism().map_or(all, |allowed| allowed.get().min(all));
+    if cpus < all {
+        tracing::warn!("only {cpus} of {all} CPUs may be used here: the steps go up to {cpus}");
+    }
+    let rungs = ladder(cpus, args.step.into());
+    let mut meters = Meters::start(&config.source, &roots, &topology)?;
+    let time = rungs.iter().map(|rung| rung.length).sum::<Nanoseconds>();
+    eprintln!("{} steps, {:.0} s in all; leave the machine alone meanwhile", rungs.len(), time.seconds());
+
+    let (first, rest) = rungs.split_first().context("there is always a step")?;
+    let before = UsedTicks::read(&roots.procfs)?;
+    let mut steps = vec![climb_to(*first, &mut meters).await?];
+    ensure!(
+        !meters.logs.are_empty(),
+        "no meter has answered in {:.0} s: see whether it is reachable, or give a longer --step",
+        first.length.seconds()
+    );
+    let busy = UsedTicks::read(&roots.procfs)?.since(&before, all, std::process::id());
+    if !busy.are_quiet() {
+        let busy = format!("{busy}, so that what the machine draws idle cannot be told");
+        ensure!(args.anyway, "{busy}: stop them, or take too high a static power into account and give --anyway");
+        tracing::warn!("{busy}: static power will be too high");
+    }
+    for rung in rest {
+        steps.push(climb_to(*rung, &mut meters).await?);
+    }
+    let end = steps.last().map_or_else(Timestamp::now, |step| step.to);
+    meters.wait_for(end).await;
+    Ok((meters.logs, steps))
+}
+
+async fn climb_to(rung: Rung, meters: &mut Meters) -> anyhow::Result<Measured> {
+    let load = match rung.cpus {
+        0 => "idle".to_owned(),
+        1 => "1 CPU busy".to_owned(),
+        cpus => format!("{cpus} CPUs busy"),
+    };
+    eprintln!("{load}, {:.0} s", rung.length.seconds());
+    meters.measure(rung).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_bounded() {
+        assert_eq!(step("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(step("1m"), Ok(Duration::from_mins(1)));
+        for text in ["1s", "61s", "", "10"] {
+            assert!(step(text).is_err(), "{text}");
+        }
+    }
+}
