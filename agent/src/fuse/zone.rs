@@ -201,6 +201,7 @@ impl ZoneFusion {
     ) {
         let source = self.place_of(reading, facts);
         let told = std::mem::replace(&mut self.sources[source].newest, reading.at);
+        let was_settled = self.sources[source].alignment.is_settled();
         let at = if facts.measures { self.sources[source].alignment.aligned(reading.at) } else { reading.at };
         let step = self.sources[source].counter.step(&Reading { at, ..reading.clone() }, limits.max_power);
         let interval = match step {
@@ -220,7 +221,7 @@ impl ZoneFusion {
             if facts.measures {
                 self.align(source, (told, reading.at), interval.energy, packages);
             }
-            Interval { steady: self.sources[source].alignment.is_settled(), ..interval }
+            Interval { steady: was_settled && self.sources[source].alignment.is_settled(), ..interval }
         });
         // Not what reaches back to before the last booked reading: that time has its energy already.
         let fresh = interval.filter(|interval| interval.from >= self.booked_to);

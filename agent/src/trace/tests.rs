@@ -165,7 +165,7 @@ fn what_is_wrong_is_said_with_its_line() {
         (reading(json!({ "source": "s", "zone": "node", "power_uw": -1 })), "line 3: a reading has either"),
         (reading(json!({ "source": "s", "zone": " ", "power_uw": 1 })), "line 3: ' ' is no zone name"),
         (
-            reading(json!({ "source": "s", "zone": "node", "power_uw": 1, "uncertainty": 7 })),
+            reading(json!({ "source": "s", "zone": "node", "power_uw": 1, "uncertainty": -7 })),
             "line 3: \"uncertainty\" is relative",
         ),
         (

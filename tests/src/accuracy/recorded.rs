@@ -88,7 +88,9 @@ pub fn recorded(path: &Path, seed: u64) -> Result<Run> {
                 queues[place].push((function, consumer.pid, *time as f64 / length * WINDOW as f64));
             }
         }
-        queues.iter_mut().for_each(|queue| queue.reverse());
+        for queue in &mut queues {
+            queue.reverse();
+        }
         for _ in 0..WINDOW {
             let mut ran = Vec::new();
             for (cpu, queue) in queues.iter_mut().enumerate() {
