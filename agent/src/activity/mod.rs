@@ -11,6 +11,7 @@ mod sysfs_topology;
 mod topology;
 mod tracker;
 mod window;
+mod work_kinds;
 
 pub use consumer::{CgroupId, Comm, ConsumerId, Pid};
 pub use cpu_list::parse_cpu_list;
@@ -21,3 +22,4 @@ pub use sysfs_topology::read_topology;
 pub use topology::{CoreKind, CpuPlace, ShardId, Shards, Topology};
 pub use tracker::Tracker;
 pub use window::{ActivityWindow, Slice};
+pub use work_kinds::{WorkKind, WorkKinds};

@@ -115,6 +115,7 @@ impl Tracker {
             slices: Vec::with_capacity(self.slices + self.slices / 4),
             idle: vec![Nanoseconds::ZERO; self.topology.shards()],
             topology: Arc::clone(&self.topology),
+            kinds: Arc::default(),
         };
         self.window_start = now;
         self.check_long_slices(now, memory);

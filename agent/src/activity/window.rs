@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
-use super::{ConsumerId, ShardId, Topology};
+use super::{ConsumerId, ShardId, Topology, WorkKinds};
 
 /// CPU time of one consumer in one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct ActivityWindow {
     pub idle: Vec<Nanoseconds>,
     /// The machine.
     pub topology: Arc<Topology>,
+    /// Cgroups whose work is of one kind: those of a function, under a number of its own.
+    pub kinds: Arc<WorkKinds>,
 }
 
 impl ActivityWindow {

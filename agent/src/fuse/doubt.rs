@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use crate::activity::{ActivityWindow, CgroupId, ConsumerId};
 use crate::units::Nanoseconds;
 
-use super::drive::{Group, SHARED, awake, is_small, worked};
+use super::drive::{Group, SHARED, awake, worked};
 use super::power_model::{Drawn, OTHERS, PowerModel, SHARED_AT, STATIC, here};
 
 /// How far a group's weight is from the common one, relative (one sigma): the same CPU time can mean 50 % different energy
@@ -45,8 +45,7 @@ impl Term {
         let mut features = Vec::new();
         for (place, slice) in here(window, package) {
             let cgroup = slice.consumer.cgroup;
-            let group = model.place(Group { cgroup, small: is_small(window, slice.shard) });
-            features.push((cgroup, group, worked[place]));
+            features.push((cgroup, model.place(Group::of(window, slice)), worked[place]));
             let part = slice.cpu_time.0 as f64 / whole;
             let shared = (SHARED_AT..).zip(awake).filter(|(_, awake)| *awake > 0.0);
             features.extend(shared.map(|(at, awake)| (cgroup, at, awake * part)));
@@ -189,4 +188,127 @@ fn apart(share: f64, squares: f64) -> f64 {
 
 fn dot(left: &[f64], right: &[f64]) -> f64 {
     left.iter().zip(right).map(|(left, right)| left * right).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustc_hash::FxHashMap;
+
+    use super::*;
+    use crate::activity::WorkKind;
+    use crate::fuse::fixtures::window;
+    use crate::fuse::power_model::FIXED;
+
+    /// Energy that was measured in 100 ms, microjoules.
+    const MEASURED: f64 = 2_000_000.0;
+
+    fn model(coefficients: &[f64]) -> PowerModel {
+        let group = |cgroup: u64| Group { kind: WorkKind::Cgroup(CgroupId(cgroup)), small: false };
+        let places = FxHashMap::from_iter([(group(1), FIXED), (group(2), FIXED + 1)]);
+        let size = coefficients.len();
+        // Not independent of each other, as coefficients never are.
+        let covariance = |row: usize, column: usize| if row == column { 0.04 } else { -0.002 };
+        let row = |row: usize| (0..size).map(|column| covariance(row, column)).collect();
+        let covariance = (0..size).map(row).collect();
+        PowerModel { coefficients: coefficients.to_vec(), covariance, places, ..PowerModel::default() }
+    }
+
+    fn window_of_three() -> ActivityWindow {
+        let ms = 1_000_000;
+        window(0, 100 * ms, &[(1, 0, 60 * ms), (2, 0, 30 * ms), (2, 1, 50 * ms)])
+    }
+
+    /// What each cgroup has of what was measured, by a model.
+    fn shares(model: &PowerModel, window: &ActivityWindow) -> Vec<f64> {
+        let drawn = model.drawn(window, None);
+        let dynamic = MEASURED - model.static_power().0 * window.length().0 as f64 / 1e3;
+        let whole: f64 = drawn.drawn.iter().sum();
+        drawn.drawn.iter().map(|drawn| dynamic * drawn / whole).collect()
+    }
+
+    fn dynamic(model: &PowerModel, window: &ActivityWindow) -> f64 {
+        shares(model, window).iter().sum()
+    }
+
+    /// `g' C g`, with the gradient by differences.
+    fn by_differences(vary: impl Fn(usize, f64) -> Vec<f64>, covariance: &[Vec<f64>], share: usize) -> f64 {
+        const STEP: f64 = 1e-5;
+        let slope = |place: usize| (vary(place, STEP)[share] - vary(place, -STEP)[share]) / (2.0 * STEP);
+        let gradient: Vec<f64> = (0..covariance.len()).map(slope).collect();
+        covariance.iter().zip(&gradient).map(|(row, slope)| slope * dot(row, &gradient)).sum()
+    }
+
+    fn is_near(found: f64, expected: f64) -> bool {
+        (found - expected).abs() <= 1e-4 * expected
+    }
+
+    #[test]
+    fn the_variance_of_a_share_is_that_of_the_coefficients_it_follows_from() {
+        let (window, coefficients) = (window_of_three(), [4.0, 2.0, 1.5, 6.0, 2.0, 9.0, 5.0]);
+        let of = model(&coefficients);
+        let active = shares(&of, &window);
+        let doubts = of.doubts(&window, None, dynamic(&of, &window));
+        let vary = |place: usize, by: f64| {
+            let mut varied = coefficients;
+            varied[place] += by;
+            shares(&model(&varied), &window)
+        };
+        for (share, cgroup) in [1, 2].into_iter().enumerate() {
+            let expected = by_differences(vary, &of.covariance, share) + (FORM_DEVIATION * active[share]).powi(2);
+            let found = doubts.0.iter().find(|(of, ..)| *of == CgroupId(cgroup)).expect("it ran").2;
+            assert!(is_near(found.systematic, expected), "{found:?} is not {expected} for {cgroup}");
+        }
+    }
+
+    #[test]
+    fn a_machine_is_as_unsure_as_its_packages_and_what_they_go_on_with() {
+        let (window, of_package) = (window_of_three(), [4.0, 2.0, 1.5, 6.0, 2.0, 9.0, 5.0]);
+        let of_node = [7.0, 1.2, 0.0, 0.0, 0.0, 0.5, 0.8];
+        let node = |own: &[f64], package: &[f64]| {
+            let packages = vec![(0, Arc::new(model(package))), (1, Arc::new(model(&of_package)))];
+            PowerModel { packages, ..model(own) }
+        };
+        let of = node(&of_node, &of_package);
+        let active = shares(&of, &window);
+        let doubts = of.doubts(&window, None, dynamic(&of, &window));
+        let own = |place: usize, by: f64| {
+            let mut varied = of_node;
+            varied[place] += by;
+            shares(&node(&varied, &of_package), &window)
+        };
+        let first = |place: usize, by: f64| {
+            let mut varied = of_package;
+            varied[place] += by;
+            shares(&node(&of_node, &varied), &window)
+        };
+        let second = |place: usize, by: f64| {
+            let mut varied = of_package;
+            varied[place] += by;
+            let packages = vec![(0, Arc::new(model(&of_package))), (1, Arc::new(model(&varied)))];
+            shares(&PowerModel { packages, ..model(&of_node) }, &window)
+        };
+        for (share, cgroup) in [1, 2].into_iter().enumerate() {
+            let covariance = &model(&of_package).covariance;
+            let expected = by_differences(own, covariance, share)
+                + by_differences(first, covariance, share)
+                + by_differences(second, covariance, share)
+                + (FORM_DEVIATION * active[share]).powi(2);
+            let found = doubts.0.iter().find(|(of, ..)| *of == CgroupId(cgroup)).expect("it ran").2;
+            assert!(is_near(found.systematic, expected), "{found:?} is not {expected} for {cgroup}");
+        }
+    }
+
+    #[test]
+    fn who_runs_alone_is_as_sure_as_what_is_above_static_power() {
+        let ms = 1_000_000;
+        let alone = window(0, 100 * ms, &[(1, 0, 60 * ms)]);
+        let drawn = Drawn { consumers: vec![crate::fuse::fixtures::consumer(1)], drawn: vec![1.0] };
+        let found = doubts_of_cpu_time(&drawn, 1_000.0, 500.0).of(&drawn.consumers[0], 1.0);
+        assert!(is_near(found.systematic, (STATIC_DEVIATION * 500.0).powi(2)), "{found:?}");
+        let of = model(&[4.0, 2.0, 1.5, 6.0, 2.0, 9.0, 5.0]);
+        let doubt = of.doubts(&alone, None, dynamic(&of, &alone)).of(&drawn.consumers[0], 0.0);
+        assert_eq!(doubt, Doubt::default(), "none of its energy");
+    }
 }

@@ -2,18 +2,25 @@
 
 use smallvec::SmallVec;
 
-use crate::activity::{ActivityWindow, CgroupId, CoreKind, ShardId, Slice};
+use crate::activity::{ActivityWindow, CoreKind, ShardId, Slice, WorkKind};
 
 /// How much a thread does while the other thread of its core runs too, against a core to itself. Two threads together do
 /// about 1.2 times what one does (Marr et al., "Hyper-Threading Technology Architecture and Microarchitecture", Intel
 /// Technology Journal 6(1), 2002: up to 30 % more).
 const BESIDE_SIBLING: f64 = 0.6;
 
-/// Whose work is learned by itself: a cgroup's on one kind of core.
+/// Whose work is learned by itself: a function's or cgroup's on one kind of core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Group {
-    pub(super) cgroup: CgroupId,
+    pub(super) kind: WorkKind,
     pub(super) small: bool,
+}
+
+impl Group {
+    /// That of a slice.
+    pub(super) fn of(window: &ActivityWindow, slice: &Slice) -> Self {
+        Self { kind: window.kinds.of(slice.consumer.cgroup), small: is_small(window, slice.shard) }
+    }
 }
 
 /// How many of a package's cores count as what all share: power grows most with the first that are busy.
@@ -89,9 +96,8 @@ impl Drive {
     /// That of a package; of the machine for `None`.
     pub(super) fn of(window: &ActivityWindow, package: Option<u32>) -> Self {
         let is_here = |slice: &Slice| package.is_none_or(|wanted| window.topology.package_of(slice.shard) == wanted);
-        let of = |slice: &Slice| Group { cgroup: slice.consumer.cgroup, small: is_small(window, slice.shard) };
         let slices = window.slices.iter().zip(worked(window)).filter(|(slice, _)| is_here(slice));
-        let mut groups: Vec<(Group, f64)> = slices.map(|(slice, worked)| (of(slice), worked)).collect();
+        let mut groups: Vec<(Group, f64)> = slices.map(|(slice, worked)| (Group::of(window, slice), worked)).collect();
         groups.sort_by_key(|(group, _)| *group);
         groups.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -103,7 +109,7 @@ impl Drive {
 }
 
 /// Whether a shard's cores are the small ones.
-pub(super) fn is_small(window: &ActivityWindow, shard: ShardId) -> bool {
+fn is_small(window: &ActivityWindow, shard: ShardId) -> bool {
     let first = window.topology.places_in(shard).first();
     first.is_some_and(|&place| window.topology.cpus()[place].kind == CoreKind::Efficiency)
 }
@@ -113,7 +119,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::activity::{CpuPlace, Topology};
+    use crate::activity::{CgroupId, CpuPlace, Topology, WorkKinds};
     use crate::fuse::fixtures::window;
 
     /// The window with its two CPUs as the threads of one core, or as one big and one small core.
@@ -142,9 +148,21 @@ mod tests {
     #[test]
     fn groups_are_told_apart_by_the_kind_of_core() {
         let window = on(&[(1, 0, 30), (1, 1, 20), (8, 0, 10)], [0, 1], [CoreKind::Performance, CoreKind::Efficiency]);
-        let group = |small| Group { cgroup: CgroupId(1), small };
+        let group = |small| Group { kind: WorkKind::Cgroup(CgroupId(1)), small };
         // Both processes are in the cgroup 1.
         assert_eq!(Drive::of(&window, None).groups, [(group(false), 30.0 + 10.0), (group(true), 20.0)]);
+    }
+
+    #[test]
+    fn cgroups_of_a_function_are_one_group() {
+        let slices = [(1, 0, 30), (2, 0, 20), (3, 1, 10)];
+        let mut kinds = WorkKinds::default();
+        kinds.insert(CgroupId(1), 7);
+        kinds.insert(CgroupId(3), 7);
+        let window = ActivityWindow { kinds: Arc::new(kinds), ..on(&slices, [0, 1], BIG) };
+        let group = |kind| Group { kind, small: false };
+        let expected = [(group(WorkKind::Cgroup(CgroupId(2))), 20.0), (group(WorkKind::Function(7)), 40.0)];
+        assert_eq!(Drive::of(&window, None).groups, expected);
     }
 
     #[test]

@@ -43,7 +43,14 @@ pub(crate) fn window(from: u64, to: u64, slices: &[(u32, u16, u64)]) -> Activity
             Nanoseconds(to - from).saturating_sub(busy)
         })
         .to_vec();
-    ActivityWindow { from: Timestamp(from), to: Timestamp(to), slices, idle, topology: topology() }
+    ActivityWindow {
+        from: Timestamp(from),
+        to: Timestamp(to),
+        slices,
+        idle,
+        topology: topology(),
+        kinds: Arc::default(),
+    }
 }
 
 pub(crate) fn package(socket: u32) -> Zone {

@@ -43,6 +43,9 @@ impl JoinedWindow {
         let Self { sum, places } = self;
         sum.to = next.to;
         sum.topology = Arc::clone(&next.topology);
+        if sum.kinds != next.kinds {
+            Arc::make_mut(&mut sum.kinds).extend(&next.kinds);
+        }
         for slice in &next.slices {
             let place = *places.entry((slice.consumer, slice.shard)).or_insert_with(|| {
                 sum.slices.push(Slice { cpu_time: Nanoseconds::ZERO, ..*slice });

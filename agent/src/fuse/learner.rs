@@ -404,14 +404,14 @@ fn typical_weight(packages: &[(u32, Arc<PowerModel>)]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::CgroupId;
+    use crate::activity::{CgroupId, WorkKind};
 
     const WINDOW: Nanoseconds = Nanoseconds(100_000_000);
     const STATIC_POWER: f64 = 5.0;
     const AWAKE_POWER: f64 = 4.0;
 
     fn group(cgroup: u64) -> Group {
-        Group { cgroup: CgroupId(cgroup), small: false }
+        Group { kind: WorkKind::Cgroup(CgroupId(cgroup)), small: false }
     }
 
     /// Numbers without a pattern (xorshift64), 0 to 1.

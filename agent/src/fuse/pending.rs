@@ -188,7 +188,7 @@ impl Pending {
             Activity::One(window) => window,
             Activity::Joined(joined) => Arc::new(joined.finish()),
             Activity::Unknown { from, topology } => {
-                Arc::new(ActivityWindow { from, to, slices: Vec::new(), idle: Vec::new(), topology })
+                Arc::new(ActivityWindow { from, to, topology, ..ActivityWindow::default() })
             }
         };
         (activity, self.booked)

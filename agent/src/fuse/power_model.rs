@@ -8,7 +8,7 @@ use crate::activity::{ActivityWindow, ConsumerId, Slice};
 use crate::units::Watts;
 
 use super::doubt::{Doubts, DoubtsByCgroup, Term};
-use super::drive::{Drive, Group, SHARED, awake, is_small, worked};
+use super::drive::{Drive, Group, SHARED, awake, worked};
 use super::zone::Supply;
 
 /// Places of the coefficients that are always there: static power, what all share, and the work of groups without a place of
@@ -143,8 +143,8 @@ impl PowerModel {
         let worked: Vec<f64> = worked(window).collect();
         let mut out = Drawn::default();
         for (place, slice) in here(window, package) {
-            let group = Group { cgroup: slice.consumer.cgroup, small: is_small(window, slice.shard) };
-            let power = self.weight(group) * worked[place] + shared * (slice.cpu_time.0 as f64 / whole);
+            let power =
+                self.weight(Group::of(window, slice)) * worked[place] + shared * (slice.cpu_time.0 as f64 / whole);
             out.add(slice.consumer, power);
         }
         out
@@ -185,4 +185,63 @@ pub(super) fn here(window: &ActivityWindow, package: Option<u32>) -> impl Iterat
         package.is_none_or(|wanted| window.topology.package_of(slice.shard) == wanted) && !slice.cpu_time.is_zero()
     };
     window.slices.iter().enumerate().filter(move |(_, slice)| is_here(slice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::{CgroupId, WorkKind, WorkKinds};
+    use crate::fuse::fixtures::{consumer, window};
+
+    fn group(cgroup: u64) -> Group {
+        Group { kind: WorkKind::Cgroup(CgroupId(cgroup)), small: false }
+    }
+
+    /// Of the cgroups 1 and 2, and others.
+    fn model() -> PowerModel {
+        let coefficients = vec![3.0, 2.0, 0.0, 6.0, 1.0, 10.0, 4.0];
+        let places = FxHashMap::from_iter([(group(1), FIXED), (group(2), FIXED + 1)]);
+        PowerModel { covariance: vec![vec![0.0; 7]; 7], coefficients, places, ..PowerModel::default() }
+    }
+
+    #[test]
+    fn each_has_drawn_by_its_weight_and_its_part_of_what_all_share() {
+        // Two packages, a CPU each; the third process is in a cgroup without a weight of its own.
+        let window = window(0, 100, &[(1, 0, 50), (2, 0, 50), (2, 1, 20), (3, 1, 60)]);
+        let Drawn { consumers, drawn } = model().drawn(&window, Some(0));
+        assert_eq!(consumers, [consumer(1), consumer(2)]);
+        assert_eq!(drawn, [500.0 + 100.0, 200.0 + 100.0]);
+        let Drawn { consumers, drawn } = model().drawn(&window, None);
+        assert_eq!(consumers, [1, 2, 3].map(consumer));
+        let dynamic = model().by_activity(&Drive::of(&window, None));
+        assert!((drawn.iter().sum::<f64>() - dynamic).abs() < 1e-9, "{drawn:?} is not {dynamic}");
+        assert!(drawn[2] > 6.0 * 60.0);
+    }
+
+    #[test]
+    fn what_is_drawn_of_packages_is_drawn_of_the_machine_with_their_gain() {
+        let window = window(0, 100, &[(1, 0, 50), (2, 0, 50), (2, 1, 20)]);
+        let packages = vec![(0, Arc::new(model())), (1, Arc::new(model()))];
+        let coefficients = vec![8.0, 1.5, 0.0, 0.0, 0.0, 1.0];
+        let places = FxHashMap::from_iter([(group(2), FIXED)]);
+        let node = PowerModel { coefficients, places, packages, ..PowerModel::default() };
+        assert_eq!(node.static_power(), Watts(8.0 + 1.5 * 6.0));
+        // The second package is awake for a fifth of the time, at 2 W.
+        let Drawn { consumers, drawn } = node.drawn(&window, None);
+        assert_eq!(consumers, [consumer(1), consumer(2)]);
+        assert_eq!(drawn, [1.5 * 600.0, 1.5 * (300.0 + 80.0 + 40.0) + 70.0]);
+        let beside = node.beside_packages();
+        assert_eq!((beside.gain(), beside.static_power()), (0.5, Watts(8.0 + 0.5 * 6.0)));
+    }
+
+    #[test]
+    fn a_new_cgroup_of_a_function_has_its_weight_at_once() {
+        let mut model = model();
+        model.places.insert(Group { kind: WorkKind::Function(9), small: false }, FIXED);
+        let mut kinds = WorkKinds::default();
+        kinds.insert(CgroupId(5), 9);
+        let new = |kinds: WorkKinds| ActivityWindow { kinds: Arc::new(kinds), ..window(0, 100, &[(5, 0, 100)]) };
+        let drawn = |window: &ActivityWindow| model.drawn(window, Some(0)).drawn[0];
+        assert_eq!(drawn(&new(kinds)) - drawn(&new(WorkKinds::default())), (10.0 - 6.0) * 100.0);
+    }
 }

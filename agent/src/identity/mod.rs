@@ -20,6 +20,7 @@ mod observer;
 mod process_files;
 pub mod process_stat;
 mod timeline;
+mod work_kinds;
 mod workloads;
 
 pub use cgroup_names::CgroupName;
@@ -34,4 +35,5 @@ pub use names::{ConsumerName, Names};
 pub use observer::Identity;
 pub use process_files::ProcessFiles;
 pub use timeline::Timeline;
+pub use work_kinds::work_kinds;
 pub use workloads::Workloads;

@@ -40,8 +40,14 @@ impl Machine {
         let to = self.now + Nanoseconds::from_millis(100);
         let slices =
             consumers.iter().map(|&consumer| Slice { consumer, shard: ShardId(0), cpu_time }).collect::<Vec<_>>();
-        let window =
-            ActivityWindow { from: self.now, to, slices, idle: Vec::new(), topology: Arc::new(Topology::default()) };
+        let window = ActivityWindow {
+            from: self.now,
+            to,
+            slices,
+            idle: Vec::new(),
+            topology: Arc::new(Topology::default()),
+            kinds: Arc::default(),
+        };
         self.files.observe(&window, &mut self.names);
         self.now = to;
     }

@@ -24,5 +24,6 @@ pub(super) fn tick(from: u64, to: u64, cpu_times: &[(u32, u64)]) -> ActivityWind
         slices: cpu_times.iter().map(slice).collect(),
         idle: Vec::new(),
         topology: Arc::new(Topology::default()),
+        kinds: Arc::default(),
     }
 }

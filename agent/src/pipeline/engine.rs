@@ -11,7 +11,7 @@ use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Config, Policy, Weights};
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::host::HostRoots;
-use crate::identity::{FunctionRules, Identity, MetadataNews, NodeFacts};
+use crate::identity::{FunctionRules, Identity, MetadataNews, NodeFacts, work_kinds};
 use crate::invocation::{Finished, Observed, Refusal, Taken};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
@@ -155,7 +155,7 @@ impl Engine {
     pub(super) fn close_window(&mut self, now: Timestamp, missed: u64) -> Generation {
         self.sources.sample(now, &mut self.readings);
         self.tick(now);
-        let window = self.invocations.window();
+        let mut window = self.invocations.window();
         self.sources.estimate(&window, &mut self.readings);
         self.identity.observe(&window, &mut self.events);
         if let Some(sockets) = &mut self.sockets {
@@ -177,6 +177,7 @@ impl Engine {
             recorder.window(&window, &self.events, names);
         }
         let length = window.length();
+        window.kinds = work_kinds(&window, names);
         self.fusion.window(Arc::new(window));
         self.fusion.drain(&mut self.energy);
         for energy in self.energy.drain(..) {

@@ -94,7 +94,14 @@ impl TestBooks {
         }
         let slice = |&(consumer, cpu_time)| Slice { consumer, shard: ShardId(0), cpu_time: Nanoseconds(cpu_time) };
         let slices = ran.iter().map(slice).collect();
-        let window = ActivityWindow { from, to, slices, idle: vec![Nanoseconds(1)], topology: self.topology.clone() };
+        let window = ActivityWindow {
+            from,
+            to,
+            slices,
+            idle: vec![Nanoseconds(1)],
+            topology: self.topology.clone(),
+            kinds: Arc::default(),
+        };
         self.ledger.record(&window, &self.names);
         for attribution in energy {
             self.ledger.charge(attribution, &self.names);

@@ -8,7 +8,7 @@ use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Policy, StaticPower, Weights};
 use crate::fuse::{EnergyWindow, Fusion, Limits, MeterState};
-use crate::identity::{ContainerFacts, FunctionRules, Labels, MetadataNews, Names};
+use crate::identity::{ContainerFacts, FunctionRules, Labels, MetadataNews, Names, work_kinds};
 use crate::invocation::{BookOptions, By as SeenBy, InvocationBook, Observed, Place};
 use crate::source::{Reading, Zone};
 use crate::units::{Nanoseconds, Volts};
@@ -202,11 +202,12 @@ impl<W: Write> Replay<W> {
             kept.cpu_time += if same { next.cpu_time } else { Nanoseconds::ZERO };
             same
         });
-        Ok(ActivityWindow { from, to, slices, idle, topology: Arc::clone(&self.machine.topology) })
+        let topology = Arc::clone(&self.machine.topology);
+        Ok(ActivityWindow { from, to, slices, idle, topology, kinds: Arc::default() })
     }
 
     /// The same stages in the same order as live.
-    fn close_window(&mut self, window: ActivityWindow) -> anyhow::Result<()> {
+    fn close_window(&mut self, mut window: ActivityWindow) -> anyhow::Result<()> {
         for (pid, start) in self.exited.drain(..) {
             self.events.extend(self.consumers.exited(pid, start));
         }
@@ -219,6 +220,7 @@ impl<W: Write> Replay<W> {
         self.done.windows += 1;
         self.book.record(std::slice::from_ref(&window), &self.events, &self.names);
         self.events.clear();
+        window.kinds = work_kinds(&window, &self.names);
         self.fusion.window(Arc::new(window));
         self.charge()?;
         self.settle(to)

@@ -1,9 +1,12 @@
 //! Many cgroups and processes, of which few do anything.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use prony_tests::TestCgroup;
+use prony_tests::{Agent, FakeRapl, TestCgroup, Zone};
 
 use crate::measure::Measured;
 use crate::table::Row;
@@ -23,6 +26,35 @@ pub(crate) fn at_default_windows() -> Result<Vec<Row>> {
         measured.cpu(&format!("{}, windows of 100 ms", described()))?.at_most(0.5),
         measured.memory("resident with these")?.at_most(40.0),
     ])
+}
+
+/// With meters to learn from: RAPL's zones, whose power moves as it likes.
+pub(crate) fn that_is_learned() -> Result<Vec<Row>> {
+    let _crowd = Crowd::gather()?;
+    let rapl = FakeRapl::new()?;
+    let learns = Agent::builder().arguments(rapl.arguments()).config("[attribution]\nweights = \"learned\"\n");
+    let goes_on = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let moves = scope.spawn(|| {
+            let mut energy = 0;
+            while goes_on.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(20));
+                // 10 to 30 W.
+                energy = (energy + 200_000 + energy % 400_001) % FakeRapl::RANGE;
+                Zone::ALL.into_iter().try_for_each(|zone| rapl.set(zone, energy))?;
+            }
+            anyhow::Ok(())
+        });
+        let measured = Measured::start_as(learns).and_then(|measured| {
+            Ok(vec![
+                measured.cpu(&format!("{}, with RAPL and learned weights", described()))?.at_most(0.5),
+                measured.memory("resident with these")?.at_most(40.0),
+            ])
+        });
+        goes_on.store(false, Ordering::Relaxed);
+        moves.join().map_err(|_| anyhow::anyhow!("the counters stood still"))??;
+        measured
+    })
 }
 
 pub(crate) fn at_short_windows() -> Result<Vec<Row>> {

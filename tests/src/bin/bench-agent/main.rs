@@ -21,9 +21,10 @@ use table::Row;
 
 type Part = fn() -> Result<Vec<Row>>;
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("idle", idle::measure),
     ("crowd", crowd::at_default_windows),
+    ("learned", crowd::that_is_learned),
     ("fast", crowd::at_short_windows),
     ("storm", storm::measure),
     ("scrape", scrape::measure),
@@ -35,7 +36,10 @@ fn main() -> Result<ExitCode> {
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let known = |name: &String| PARTS.iter().any(|(part, _)| part == name);
-    ensure!(wanted.iter().all(known), "usage: bench-agent [idle|crowd|fast|storm|scrape]...; all where none is named");
+    ensure!(
+        wanted.iter().all(known),
+        "usage: bench-agent [idle|crowd|learned|fast|storm|scrape]...; all where none is named"
+    );
     table::begin();
     let mut over = false;
     for (name, part) in PARTS {

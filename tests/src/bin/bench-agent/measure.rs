@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use prony_tests::{Agent, TestCgroup};
+use prony_tests::{Agent, AgentBuilder, TestCgroup};
 
 use crate::table::Row;
 
@@ -26,7 +26,12 @@ pub(crate) struct Measured {
 impl Measured {
     /// Starts one with windows of this length and waits until it has settled.
     pub(crate) fn start(window: &str) -> Result<Self> {
-        let agent = Agent::builder().arguments(["--window", window]).start()?;
+        Self::start_as(Agent::builder().arguments(["--window", window]))
+    }
+
+    /// The same for one that is started otherwise.
+    pub(crate) fn start_as(builder: AgentBuilder) -> Result<Self> {
+        let agent = builder.start()?;
         let group = TestCgroup::new("bench-agent")?;
         group.add(agent.pid())?;
         thread::sleep(SETTLE);
