@@ -6,6 +6,11 @@
 //! in two; a window is handed out when readings cover its end. Where a meter is late, the windows that wait for it are
 //! joined (`joined`), so that what is kept is bounded by the number of distinct consumers. Not a microjoule is lost
 //! between the counter and the windows: see [`ZoneBooks`].
+//!
+//! How a zone's power follows from what runs is learned from the same intervals (`learner`): a model (`power_model`), from what
+//! drives the zone (`drive`), and how sure that is (`noise`, `doubt`). A meter of the whole machine is held against its
+//! `packages`: that gives what is beside them (`rest`), and an alarm where they contradict each other (`agreement`). How late a
+//! meter is, is seen by its power (`alignment`).
 
 mod agreement;
 mod alignment;

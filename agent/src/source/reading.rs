@@ -67,9 +67,8 @@ pub struct NotAZone {
 const LONGEST_RAIL: usize = 64;
 
 impl ZoneName {
-    /// The zones with a name of their own, that is all but the rails.
-    pub const WELL_KNOWN: [Self; 7] =
-        [Self::Package, Self::Core, Self::Uncore, Self::Dram, Self::Psys, Self::Node, Self::Rest];
+    /// The zones with a name of their own that meters measure, that is all but the rails.
+    pub const WELL_KNOWN: [Self; 6] = [Self::Package, Self::Core, Self::Uncore, Self::Dram, Self::Psys, Self::Node];
 
     fn well_known(text: &str) -> Option<Self> {
         Self::WELL_KNOWN.into_iter().find(|name| name.to_string() == text)
@@ -84,6 +83,11 @@ impl FromStr for ZoneName {
         let refuse = |fix| NotAZone { text: text.into(), fix };
         if let Some(name) = Self::well_known(text) {
             return Ok(name);
+        }
+        if text == Self::Rest.to_string() {
+            return Err(refuse(
+                "the rest is reckoned where a meter of the node is beside RAPL; give the zone another name",
+            ));
         }
         if text.is_empty() || text.len() > LONGEST_RAIL || text.trim() != text || text.chars().any(char::is_control) {
             return Err(refuse("write 1 to 64 printable characters with no space at either end"));
@@ -250,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_no_zone_is_refused() {
-        for text in ["", " node", "a\tb", "node-0", "package-99999999999", &"x".repeat(65)] {
+        for text in ["", "rest", " node", "a\tb", "node-0", "package-99999999999", &"x".repeat(65)] {
             assert!(text.parse::<Zone>().is_err(), "{text:?}");
         }
         assert!("package-0".parse::<ZoneName>().is_err());

@@ -51,7 +51,7 @@ fn draw(path: &Path, scenarios: &[String], methods: &[Series]) -> Result<(), Box
     for (row, scenario) in scenarios.iter().enumerate() {
         let (x, y) = plane.map_coordinate(&(RANGE.start, row as f64));
         let style = ("sans-serif", 15).into_font().color(&BLACK);
-        root.draw(&Text::new(scenario.clone(), (x - 200, y - 8), style))?;
+        root.draw(&Text::new(scenario.clone(), (x - 200, y - 7), style))?;
         plane.draw(&PathElement::new([(RANGE.start, row as f64), (RANGE.end, row as f64)], RGBColor(215, 215, 215)))?;
     }
     let (mut ours, mut others) = (OURS.iter().cycle(), OTHERS.iter().cycle());
