@@ -34,6 +34,24 @@ fn the_build_file_agrees_with_the_project() -> Result<()> {
     Ok(())
 }
 
+/// A stage knows no variable but those that it declares: another one is empty there.
+#[test]
+fn every_variable_is_declared_where_it_is_used() -> Result<()> {
+    let file = read("image/Dockerfile")?;
+    let (_, stages) = file.split_once("\nFROM ").context("no FROM")?;
+    for stage in stages.split("\nFROM ") {
+        // The line of FROM itself knows what is set above the first one.
+        let mut declared = Vec::new();
+        for line in stage.lines().skip(1).filter(|line| !line.starts_with('#')) {
+            declared.extend(line.strip_prefix("ARG ").map(|argument| argument.split('=').next().unwrap_or(argument)));
+            for used in line.split("${").skip(1).filter_map(|rest| rest.split('}').next()) {
+                assert!(declared.contains(&used), "{used} is empty in `{line}`");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The image that the agent lies in has the C library and the compiler's, and nothing else.
 #[test]
 fn the_agent_needs_no_library_that_the_image_lacks() -> Result<()> {
