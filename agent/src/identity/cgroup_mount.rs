@@ -37,7 +37,7 @@ fn mountinfo(procfs: &Path) -> String {
 }
 
 /// On hybrid nodes the usual place is a tmpfs with the v2 hierarchy below it.
-fn hierarchy_at(configured: &Path) -> PathBuf {
+pub(crate) fn hierarchy_at(configured: &Path) -> PathBuf {
     let unified = configured.join("unified");
     if !configured.join("cgroup.procs").exists() && unified.join("cgroup.procs").exists() {
         unified

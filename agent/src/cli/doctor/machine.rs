@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use procfs::process::MountInfo;
 
 use crate::host::HostRoots;
+use crate::identity::cgroup_mount::hierarchy_at;
 
 use super::fact::{self, Fact};
 use super::kernel::KernelFacts;
@@ -82,8 +83,11 @@ impl MachineFacts {
                 None => Fact::Unknown("this processor's flags do not say".into()),
             }),
             cgroups: match cgroupfs {
-                Some(given) => fact::path(&given.join("cgroup.controllers"))
-                    .then(|_| Fact::Is(Cgroups { v2: Some(given.clone()), v1: Vec::new() })),
+                Some(given) => {
+                    let v2 = hierarchy_at(given);
+                    fact::path(&v2.join("cgroup.controllers"))
+                        .then(|_| Fact::Is(Cgroups { v2: Some(v2.clone()), v1: Vec::new() }))
+                }
                 None => mounts.then(|mounts| cgroups(&mounts)),
             },
             power: PowerFacts::collect(sysfs),

@@ -126,6 +126,22 @@ fn bare_metal() -> Fixture {
 }
 
 #[test]
+fn a_hybrid_hierarchy_is_found_where_the_agent_finds_it() {
+    let fixture = bare_metal();
+    for file in ["cgroup.procs", "cgroup.controllers"] {
+        fixture.write(&format!("host/cgroup/unified/{file}"), "");
+    }
+    let host = HostRoots {
+        sysfs: fixture.path("sys"),
+        procfs: fixture.path("proc"),
+        cgroupfs: Some(fixture.path("host/cgroup")),
+    };
+    let machine = MachineFacts::collect(&Roots { host, run: fixture.path("run") });
+    let found = machine.cgroups.known().expect("it is there");
+    assert_eq!(found.v2.as_deref(), Some(&*fixture.path("host/cgroup/unified")));
+}
+
+#[test]
 fn bare_metal_with_everything_has_nothing_missing() {
     let report = bare_metal().report(&Config::default());
     let lacking: Vec<_> = report.findings.iter().filter(|finding| finding.status != Status::Ok).collect();

@@ -5,6 +5,7 @@ mod options;
 mod plot;
 mod table;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -224,10 +225,10 @@ fn before(name: &str, run: &MeasuredRun) -> String {
         if let (Some(delay), Some(sigma), Some(mean)) =
             (number("delay_s"), number("delay_sigma_s"), number("mean_over_s"))
         {
-            text += &format!(": {delay:+.3} ± {sigma:.3} s late, a mean over {mean:.2} s");
+            let _ = write!(text, ": {delay:+.3} ± {sigma:.3} s late, a mean over {mean:.2} s");
         }
         if let (Some(gain), Some(sigma), Some(offset)) = (number("gain"), number("gain_sigma"), number("offset_w")) {
-            text += &format!("; {gain:.2} ± {sigma:.2} W a watt of the package, and {offset:.1} W beside it");
+            let _ = write!(text, "; {gain:.2} ± {sigma:.2} W a watt of the package, and {offset:.1} W beside it");
         }
         text + "\n"
     });

@@ -39,7 +39,7 @@ impl Options {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
             match argument.as_str() {
                 "--seeds" => {
-                    options.seeds = value()?.parse::<NonZeroU64>().context("--seeds is a number from 1")?.get()
+                    options.seeds = value()?.parse::<NonZeroU64>().context("--seeds is a number from 1")?.get();
                 }
                 "--first" => options.first = value()?.parse().context("--first is a number")?,
                 "--recorded" => options.recorded.push(value()?.into()),
