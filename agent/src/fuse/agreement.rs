@@ -4,7 +4,7 @@ use crate::notice::Notice;
 use crate::source::SourceId;
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
-use super::zone::Supply;
+use super::meter_state::Supply;
 
 static DISAGREES: Notice = Notice::new("meters_disagree");
 static STUCK: Notice = Notice::new("energy_meter_stuck");

@@ -94,3 +94,16 @@ pub(crate) fn energy_window(zone: Zone, activity: ActivityWindow, energy: u64, s
         model: None,
     }
 }
+
+/// Numbers without a pattern (xorshift64), 0 to 1.
+#[derive(Debug)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}

@@ -14,8 +14,9 @@ use super::drive::Drive;
 use super::energy_window::EnergyWindow;
 use super::limits::Limits;
 use super::load::Loads;
+use super::meter_state::MeterState;
 use super::packages::Packages;
-use super::zone::{MeterState, SourceFacts, ZoneFusion};
+use super::zone::{SourceFacts, ZoneFusion};
 
 static OUT_OF_ORDER: Notice = Notice::new("activity_window_out_of_order");
 

@@ -2,13 +2,17 @@
 //!
 //! Power over an interval is taken to be
 //! ```text
-//! P = static + awake × (part of the time that packages were awake) + Σ weight(g) × (busy CPUs of group g) + error
+//! P = static + a1 × min(n, 1) + a2 × min(n, 2) + Σ weight(g) × (busy CPUs of group g) + error
 //! ```
-//! with nothing negative. The coefficients are those of least squares over what was seen, of which each part counts for less
-//! the older it is (recursive least squares with exponential forgetting), with a prior: a group's weight is near the common
-//! one until its own data say more, the more so the noisier they are (ridge regression). The common weights are those of the
-//! same model with one weight for all. What `awake` takes is drawn from a prior around zero: on a machine that never sleeps
-//! it cannot be told from static power.
+//! with n the busy cores and nothing negative; or, for a whole machine whose packages are measured by themselves, to be
+//! ```text
+//! P = offset + gain × (power of the packages) + Σ beside(g) × (busy CPUs of group g) + error
+//! ```
+//! The coefficients are those of least squares over what was seen, of which each part counts for less the older it is
+//! (recursive least squares with exponential forgetting), with a prior: a group's weight is near the common one until its own
+//! data say more, the more so the noisier they are (ridge regression). The common weights are those of the same model with one
+//! weight for all. The rest has priors around zero: on a machine that never sleeps a1 cannot be told from static power.
+//! docs/attribution.md has the whole method.
 
 use std::sync::Arc;
 
@@ -405,6 +409,7 @@ fn typical_weight(packages: &[(u32, Arc<PowerModel>)]) -> f64 {
 mod tests {
     use super::*;
     use crate::activity::{CgroupId, WorkKind};
+    use crate::fuse::fixtures::Random;
 
     const WINDOW: Nanoseconds = Nanoseconds(100_000_000);
     const STATIC_POWER: f64 = 5.0;
@@ -412,19 +417,6 @@ mod tests {
 
     fn group(cgroup: u64) -> Group {
         Group { kind: WorkKind::Cgroup(CgroupId(cgroup)), small: false }
-    }
-
-    /// Numbers without a pattern (xorshift64), 0 to 1.
-    #[derive(Debug)]
-    struct Random(u64);
-
-    impl Random {
-        fn next(&mut self) -> f64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-        }
     }
 
     /// Lets groups with these weights run for so many windows, each now and then, with 1 % of noise.

@@ -9,7 +9,7 @@ use crate::units::Watts;
 
 use super::doubt::{Doubts, DoubtsByCgroup, Term};
 use super::drive::{Drive, Group, SHARED, awake, worked};
-use super::zone::Supply;
+use super::meter_state::Supply;
 
 /// Places of the coefficients that are always there: static power, what all share, and the work of groups without a place of
 /// their own, on big and on small cores.

@@ -8,7 +8,7 @@ use crate::profile::Profile;
 use crate::source::{Counter, CounterRange, IdlePower, Measure, Provenance, Reading, SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
-use super::fixtures::{node, package, reading, window};
+use super::fixtures::{Random, node, package, reading, window};
 use super::{EnergyWindow, Fusion, Limits};
 
 const MILLI: u64 = 1_000_000;
@@ -233,4 +233,22 @@ fn static_power_that_is_remembered_need_not_be_seen_again() {
 fn what_was_never_idle_is_not_worth_remembering() {
     let (_, learned) = with_profile(Fusion::new(&StaticPower::new(), Limits::default()));
     assert_eq!(learned, []);
+}
+
+#[test]
+fn what_is_read_at_the_end_of_long_windows_stays_measured() {
+    let mut fusion = with_static("package-0", 1.0);
+    let (mut random, mut total) = (Random(5), 0);
+    fusion.reading(counted("rapl", package(0), 0, total));
+    for second in 0..120_u64 {
+        let busy = random.next();
+        total += 1_000_000 + (5e6 * busy) as u64;
+        let (from, to) = (second * 1_000, (second + 1) * 1_000);
+        fusion.reading(counted("rapl", package(0), to, total));
+        let slices = [(1, 0, (busy * 1e9) as u64)];
+        fusion.window(Arc::new(window(from * MILLI, to * MILLI, &slices)));
+        let [found] = &drained(&mut fusion)[..] else { panic!("one window at once") };
+        assert_eq!((found.provenance, found.activity.to.0), (Provenance::Measured, to * MILLI));
+    }
+    assert_eq!(fusion.meters().find_map(|meter| meter.lag), None);
 }

@@ -10,7 +10,7 @@ use crate::source::{IdlePower, Provenance, Reading, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Watts};
 
 use super::agreement::{Agreement, Judgement};
-use super::alignment::{Alignment, Lag};
+use super::alignment::Alignment;
 use super::counter::{CounterTrack, Step};
 use super::drive::Drive;
 use super::energy_window::EnergyWindow;
@@ -19,6 +19,7 @@ use super::interval::Interval;
 use super::learner::{Basis, Learner};
 use super::limits::Limits;
 use super::load::Load;
+use super::meter_state::MeterState;
 use super::packages::Packages;
 use super::pending::Drives;
 use super::power_model::{ModelsByPackage, PowerModel};
@@ -92,43 +93,6 @@ struct ZoneSource {
     agreement: Agreement,
 }
 
-/// What is known of a meter of a zone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MeterState {
-    /// Of which zone.
-    pub zone: Zone,
-    /// Which meter.
-    pub source: SourceId,
-    /// How late it is, where that can be told.
-    pub lag: Option<Lag>,
-    /// How its power follows from that of packages, where both are measured.
-    pub supply: Option<Supply>,
-    /// How far it is off what that lets expect, as a part of it, lately.
-    pub off: f64,
-    /// Whether that is so far, or what it says so impossible, that something is wrong.
-    pub disagrees: bool,
-}
-
-impl MeterState {
-    /// Whether anything is known of it yet.
-    pub fn is_known(&self) -> bool {
-        self.lag.is_some() || self.supply.is_some() || self.disagrees
-    }
-}
-
-/// How a machine's power follows from that of its packages.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Supply {
-    /// Watts that each watt of packages takes: what the supply loses, and what goes with packages (memory, regulators, fans).
-    pub gain: f64,
-    /// One sigma of it.
-    pub gain_sigma: f64,
-    /// What is drawn beside them, whatever they do.
-    pub offset: Watts,
-    /// One sigma of it.
-    pub offset_sigma: Watts,
-}
-
 impl ZoneFusion {
     /// Begins with the zone's first reading, which [`Self::reading`] has to be given next.
     pub(super) fn new(first: &Reading, static_power: Option<Watts>) -> Self {
@@ -200,29 +164,31 @@ impl ZoneFusion {
         out: &mut Vec<EnergyWindow>,
     ) {
         let source = self.place_of(reading, facts);
-        let told = std::mem::replace(&mut self.sources[source].newest, reading.at);
+        let told = self.sources[source].newest;
+        self.sources[source].newest = told.max(reading.at);
         let was_settled = self.sources[source].alignment.is_settled();
         let at = if facts.measures { self.sources[source].alignment.aligned(reading.at) } else { reading.at };
         let step = self.sources[source].counter.step(&Reading { at, ..reading.clone() }, limits.max_power);
         let interval = match step {
             Step::Ignored => return,
             Step::Baseline => None,
-            Step::Gained { from, energy } => Some(Interval {
-                from,
-                to: at,
-                energy,
-                sigma: reading.uncertainty.0.max(0.0) * energy.0 as f64,
-                provenance: reading.provenance,
-                steady: true,
-                source,
-            }),
-        };
-        let interval = interval.map(|interval| {
-            if facts.measures {
-                self.align(source, (told, reading.at), interval.energy, packages);
+            Step::Gained { from, energy } => {
+                // What is read at the end of each window is as of then.
+                let is_sampled = [told, reading.at].contains(&self.windows.end());
+                if facts.measures && !is_sampled {
+                    self.align(source, (told, reading.at), energy, packages);
+                }
+                Some(Interval {
+                    from,
+                    to: at,
+                    energy,
+                    sigma: reading.uncertainty.0.max(0.0) * energy.0 as f64,
+                    provenance: reading.provenance,
+                    steady: was_settled && self.sources[source].alignment.is_settled(),
+                    source,
+                })
             }
-            Interval { steady: was_settled && self.sources[source].alignment.is_settled(), ..interval }
-        });
+        };
         // Not what reaches back to before the last booked reading: that time has its energy already.
         let fresh = interval.filter(|interval| interval.from >= self.booked_to);
         if source == self.booked {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::config::{Policy, StaticPower, Weights};
+use crate::fuse::fixtures::Random;
 use crate::units::Volts;
 
 use super::{By, Replay, ReplayOptions};
@@ -15,18 +16,6 @@ const BOARD: f64 = 9.0;
 const VOLTS: f64 = 12.0;
 const CPUS: usize = 4;
 const WINDOW: f64 = 0.1;
-
-/// Numbers without a pattern (xorshift64), 0 to 1.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
 
 /// What is wrong with the meter.
 #[derive(Clone, Copy, Default)]
