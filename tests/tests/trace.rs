@@ -59,6 +59,9 @@ fn what_ran_is_recorded_and_replayed_to_the_microjoule() -> Result<()> {
     ensure!(last > first, "the counter has not moved");
     let windows = of("activity");
     ensure!(windows.len() >= 20, "{} windows in 3 s", windows.len());
+    let cpus = of("cpus").first().and_then(Value::as_array).context("no CPUs")?.len();
+    let (had, there) = (time_in(&windows[0]), length_of(&windows[0]) * cpus as f64);
+    ensure!((had / there - 1.0).abs() < 0.01, "the first window has {had} ns of the {there} ns that there are");
 
     for out in [&result, &again] {
         let said = prony(&["replay", &file, "--policy", "proportional", "--out", &path(out)?])?;
@@ -79,6 +82,18 @@ fn what_ran_is_recorded_and_replayed_to_the_microjoule() -> Result<()> {
     ensure!(whole == last - first, "the parts are {whole} uJ, the counter has moved by {} uJ", last - first);
     ensure!(load > whole / 4, "the load has {load} of {whole} uJ");
     Ok(())
+}
+
+/// Nanoseconds of all CPUs that a window tells of.
+fn time_in(window: &Value) -> f64 {
+    let sum = |times: &Value| times.as_array().into_iter().flatten().filter_map(|time| time[1].as_f64()).sum::<f64>();
+    let consumers = window["consumers"].as_array().into_iter().flatten();
+    sum(&window["idle_ns"]) + consumers.map(|consumer| sum(&consumer["cpu_ns"])).sum::<f64>()
+}
+
+/// Nanoseconds from a window's beginning to its end.
+fn length_of(window: &Value) -> f64 {
+    window["to_ns"].as_f64().unwrap_or_default() - window["from_ns"].as_f64().unwrap_or_default()
 }
 
 /// Moves the package's counter for four seconds.

@@ -60,6 +60,7 @@ impl Attribution {
         let shares: i128 = self.shares.iter().map(|share| whole(share.active) + whole(share.idle)).sum();
         whole(self.measured) - whole(self.idle) - whole(self.unattributed) - shares
     }
+
     /// What is not known of a share: of what is measured, and of what of that is its own.
     pub fn doubt(&self, share: &Share) -> Doubt {
         let of_measured = self.doubt_of(share.energy());

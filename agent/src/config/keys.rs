@@ -186,7 +186,7 @@ pub(super) const KEYS: &[Key] = &[
         "Who is charged static energy: `separate` nobody, it has a line of its own; `proportional` everybody who ran, \
          by CPU time; `equal` everybody who ran, in equal parts."),
     Key::new("attribution.weights", Kind::Choice(&["common", "learned"]), Default("\"common\""),
-        "What activity counts for: CPU time alike for everybody, or what each cgroup's work is seen to draw."),
+        "What activity counts for: CPU time alike for everybody, or what each function's or cgroup's work is seen to draw."),
     Key::new("attribution.profile", Kind::Path, Unset("\"/var/lib/prony/profile.json\""),
         "The file that keeps static power, as it was learned or measured by `prony calibrate`, from one start of the agent to \
          the next. Its folder has to be there, and writable. Nothing is kept where it is not given."),

@@ -325,7 +325,7 @@ pub enum Weights {
     /// CPU time, alike for everybody.
     #[default]
     Common,
-    /// What each cgroup's work takes, as learned from how measured power moves.
+    /// What each function's or cgroup's work takes, as learned from how measured power moves.
     Learned,
 }
 

@@ -142,3 +142,76 @@ impl Same {
         moved && self.time >= STUCK_AFTER && self.readings >= STUCK_READINGS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUPPLY: Supply = Supply { gain: 1.2, gain_sigma: 0.02, offset: Watts(10.0), offset_sigma: Watts(0.2) };
+
+    fn source() -> SourceId {
+        SourceId("meter".into())
+    }
+
+    /// What becomes of a second in which packages drew so many watts, and the meter said so many.
+    fn second(agreement: &mut Agreement, packages: f64, said: f64, supply: Supply) -> Judgement {
+        let foretold = supply.offset.0 + supply.gain * packages;
+        let seen = (Watts(said) * Nanoseconds::SECOND, Nanoseconds::SECOND);
+        agreement.observe(&source(), seen, (Watts(foretold), Watts(packages)), supply)
+    }
+
+    /// So many seconds in which packages move and the meter is off what they let expect by this factor.
+    fn seconds(agreement: &mut Agreement, count: u32, factor: f64) -> Vec<Judgement> {
+        let packages = |at: u32| 20.0 + f64::from(at % 7);
+        (0..count).map(|at| second(agreement, packages(at), factor * (10.0 + 1.2 * packages(at)), SUPPLY)).collect()
+    }
+
+    #[test]
+    fn a_meter_that_says_what_is_expected_is_learned_from() {
+        let mut agreement = Agreement::default();
+        assert!(seconds(&mut agreement, 100, 1.05).iter().all(|judgement| *judgement == Judgement::Learn));
+        assert!(!agreement.disagrees() && (agreement.off() - 0.05).abs() < 1e-3, "{agreement:?}");
+    }
+
+    #[test]
+    fn a_meter_that_is_off_for_long_disagrees_until_it_is_back_or_believed() {
+        let mut agreement = Agreement::default();
+        seconds(&mut agreement, 100, 1.0);
+        let judged = seconds(&mut agreement, 60, 1.4);
+        assert!(judged.iter().all(|judgement| *judgement == Judgement::Ignore), "not even before it is one");
+        assert!(agreement.disagrees());
+        seconds(&mut agreement, 100, 1.0);
+        assert!(!agreement.disagrees());
+        let judged = seconds(&mut agreement, 700, 1.4);
+        assert_eq!(judged.iter().filter(|judgement| **judgement == Judgement::LearnAnew).count(), 1);
+    }
+
+    #[test]
+    fn a_meter_that_stands_still_while_packages_move_is_stuck() {
+        let mut agreement = Agreement::default();
+        seconds(&mut agreement, 100, 1.0);
+        for at in 0..20 {
+            second(&mut agreement, if at % 2 == 0 { 20.0 } else { 26.0 }, 37.6, SUPPLY);
+        }
+        assert!(agreement.disagrees(), "its mean is right");
+        let mut idle = Agreement::default();
+        for _ in 0..100 {
+            second(&mut idle, 5.0, 16.0, SUPPLY);
+        }
+        assert!(!idle.disagrees(), "an idle machine draws the same all the time");
+    }
+
+    #[test]
+    fn a_gain_that_no_supply_has_is_told_once_it_is_sure() {
+        for (gain, gain_sigma, expected) in
+            [(0.5, 0.05, true), (0.5, 0.5, false), (4.0, 0.05, true), (1.2, 0.05, false)]
+        {
+            let (mut agreement, supply) = (Agreement::default(), Supply { gain, gain_sigma, ..SUPPLY });
+            for at in 0..30 {
+                let packages = 20.0 + f64::from(at % 7);
+                second(&mut agreement, packages, 10.0 + gain * packages, supply);
+            }
+            assert_eq!(agreement.disagrees(), expected, "{gain} ± {gain_sigma}");
+        }
+    }
+}

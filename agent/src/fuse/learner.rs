@@ -77,6 +77,8 @@ pub(super) struct Learner {
     since_reckoned: Nanoseconds,
     since_doubted: Nanoseconds,
     noise: Noise,
+    /// Static power as it was learned before.
+    remembered: Option<Watts>,
     model: Option<Arc<PowerModel>>,
 }
 
@@ -111,6 +113,7 @@ impl Default for Learner {
             since_reckoned: Nanoseconds::ZERO,
             since_doubted: DOUBT_EVERY,
             noise: Noise::default(),
+            remembered: None,
             model: None,
         }
     }
@@ -119,7 +122,7 @@ impl Default for Learner {
 impl Learner {
     /// Begins as if it had seen an idle machine draw its static power, as that was learned before.
     pub(super) fn remembering(Watts(power): Watts) -> Self {
-        let mut learner = Self::default();
+        let mut learner = Self { remembered: Some(Watts(power)), ..Self::default() };
         learner.products[STATIC][STATIC] = REMEMBERED;
         learner.with_power[STATIC] = REMEMBERED * power;
         learner.power_squared = REMEMBERED * power * power;
@@ -169,7 +172,8 @@ impl Learner {
 
     /// Begins anew, with what it knows until there is something better.
     pub(super) fn restart(&mut self) {
-        *self = Self { model: self.model.take(), ..Self::default() };
+        let afresh = self.remembered.map(Self::remembering).unwrap_or_default();
+        *self = Self { model: self.model.take(), ..afresh };
     }
 
     /// What has been learned; none before there is enough.
@@ -488,6 +492,9 @@ mod tests {
         };
         assert!(static_power(Learner::default()) < 0.5);
         assert!((2.5..5.0).contains(&static_power(Learner::remembering(Watts(5.0)))));
+        let mut restarted = Learner::remembering(Watts(5.0));
+        restarted.restart();
+        assert!((2.5..5.0).contains(&static_power(restarted)), "also where a meter's delay is found");
     }
 
     #[test]
