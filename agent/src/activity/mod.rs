@@ -21,5 +21,5 @@ pub use socket_request::SocketRequest;
 pub use sysfs_topology::read_topology;
 pub use topology::{CoreKind, CpuPlace, ShardId, Shards, Topology};
 pub use tracker::Tracker;
-pub use window::{ActivityWindow, Slice};
+pub use window::{ActivityWindow, Counts, Slice};
 pub use work_kinds::{WorkKind, WorkKinds};

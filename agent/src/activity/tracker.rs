@@ -115,6 +115,7 @@ impl Tracker {
             slices: Vec::with_capacity(self.slices + self.slices / 4),
             idle: vec![Nanoseconds::ZERO; self.topology.shards()],
             topology: Arc::clone(&self.topology),
+            counts: Vec::new(),
             kinds: Arc::default(),
         };
         self.window_start = now;

@@ -18,6 +18,22 @@ pub struct Slice {
     pub cpu_time: Nanoseconds,
 }
 
+/// What a processor's own counters (its PMU) counted while somebody ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Cycles that a core was not halted.
+    pub cycles: u64,
+    /// Instructions retired.
+    pub instructions: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.cycles += other.cycles;
+        self.instructions += other.instructions;
+    }
+}
+
 /// What ran between two instants. The slices plus the idle time are the wall time of every CPU that was online.
 #[derive(Clone, Debug, Default)]
 pub struct ActivityWindow {
@@ -27,6 +43,8 @@ pub struct ActivityWindow {
     pub to: Timestamp,
     /// Who ran; the slices of one consumer follow each other, its shards ascending, each at most once.
     pub slices: Vec<Slice>,
+    /// What was counted in each of the slices, in their order; empty on a machine without such counters.
+    pub counts: Vec<Counts>,
     /// Idle time by shard, indexed by [`ShardId`].
     pub idle: Vec<Nanoseconds>,
     /// The machine.

@@ -49,6 +49,7 @@ pub(crate) fn window(from: u64, to: u64, slices: &[(u32, u16, u64)]) -> Activity
         slices,
         idle,
         topology: topology(),
+        counts: Vec::new(),
         kinds: Arc::default(),
     }
 }

@@ -98,6 +98,7 @@ mod tests {
             slices: consumers.iter().map(slice).collect(),
             idle: Vec::new(),
             topology: Arc::new(Topology::default()),
+            counts: Vec::new(),
             kinds: Arc::default(),
         }
     }

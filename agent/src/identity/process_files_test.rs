@@ -46,6 +46,7 @@ impl Machine {
             slices,
             idle: Vec::new(),
             topology: Arc::new(Topology::default()),
+            counts: Vec::new(),
             kinds: Arc::default(),
         };
         self.files.observe(&window, &mut self.names);

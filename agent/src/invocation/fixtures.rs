@@ -24,6 +24,7 @@ pub(super) fn tick(from: u64, to: u64, cpu_times: &[(u32, u64)]) -> ActivityWind
         slices: cpu_times.iter().map(slice).collect(),
         idle: Vec::new(),
         topology: Arc::new(Topology::default()),
+        counts: Vec::new(),
         kinds: Arc::default(),
     }
 }

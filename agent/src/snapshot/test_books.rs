@@ -100,6 +100,7 @@ impl TestBooks {
             slices,
             idle: vec![Nanoseconds(1)],
             topology: self.topology.clone(),
+            counts: Vec::new(),
             kinds: Arc::default(),
         };
         self.ledger.record(&window, &self.names);

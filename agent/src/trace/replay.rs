@@ -203,7 +203,7 @@ impl<W: Write> Replay<W> {
             same
         });
         let topology = Arc::clone(&self.machine.topology);
-        Ok(ActivityWindow { from, to, slices, idle, topology, kinds: Arc::default() })
+        Ok(ActivityWindow { from, to, slices, counts: Vec::new(), idle, topology, kinds: Arc::default() })
     }
 
     /// The same stages in the same order as live.

@@ -61,6 +61,7 @@ impl Books {
             slices: vec![Slice { consumer, shard: ShardId(0), cpu_time: time }],
             idle: vec![Nanoseconds::ZERO, time],
             topology: Arc::clone(&self.topology),
+            counts: Vec::new(),
             kinds: Arc::default(),
         }));
         self.window_start = now;

@@ -35,6 +35,7 @@ fn window(topology: &Arc<Topology>, from: u64, length: u64, busy: &[f64]) -> Act
         slices: slices.collect(),
         idle: busy.iter().map(|part| Nanoseconds(length) - time(*part)).collect(),
         topology: Arc::clone(topology),
+        counts: Vec::new(),
         kinds: Arc::default(),
     }
 }
