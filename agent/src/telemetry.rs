@@ -251,6 +251,30 @@ pub const METER_DISAGREES: OwnMetric = OwnMetric {
     help: "Whether the meter of the whole machine and those of its packages contradict each other: 1 or 0. A dead shunt, a wrong channel or wrong volts; the log says what.",
 };
 
+/// What was reckoned while a meter did not measure.
+pub const METER_RECKONED: OwnMetric = OwnMetric {
+    name: "prony_meter_reckoned_microjoules_total",
+    kind: Kind::Counter,
+    labels: &["source", "zone"],
+    help: "Energy that was booked as a model of what ran says, because the meter was at the end of its range, stood still, or told of a power after a long silence.",
+};
+
+/// A zone's static power.
+pub const STATIC_POWER: OwnMetric = OwnMetric {
+    name: "prony_meter_static_watts",
+    kind: Kind::Gauge,
+    labels: &["source", "zone"],
+    help: "What a zone draws whoever runs, as it is charged: configured, remembered or learned.",
+};
+
+/// What a zone draws on an idle machine.
+pub const IDLE_POWER: OwnMetric = OwnMetric {
+    name: "prony_meter_idle_watts",
+    kind: Kind::Gauge,
+    labels: &["source", "zone"],
+    help: "What a zone draws while the machine is as good as idle (at most 5 % busy), with the little that is done then. Only where the machine has been idle.",
+};
+
 /// How context switches are watched.
 pub const KERNEL_ATTACHMENT: OwnMetric = OwnMetric {
     name: "prony_kernel_attachment_info",
@@ -419,6 +443,9 @@ pub const ALL: &[OwnMetric] = &[
     SUPPLY_OFFSET,
     METER_OFF,
     METER_DISAGREES,
+    METER_RECKONED,
+    STATIC_POWER,
+    IDLE_POWER,
     KERNEL_ATTACHMENT,
     SWITCHES,
     OVERFLOWS,

@@ -19,7 +19,7 @@ pub use lifecycle::Lifecycle;
 pub use slot_memory::{CpuReading, Occupant, SlotMemory, SlotOwner};
 pub use socket_request::SocketRequest;
 pub use sysfs_topology::read_topology;
-pub use topology::{CoreKind, CpuPlace, ShardId, Shards, Topology};
+pub use topology::{Core, CoreKind, CpuPlace, ShardId, Shards, Topology};
 pub use tracker::Tracker;
 pub use window::{ActivityWindow, Counts, Slice};
 pub use work_kinds::{WorkKind, WorkKinds};

@@ -46,6 +46,17 @@ pub struct CpuPlace {
     pub shard: ShardId,
 }
 
+/// A core: where its threads are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// The package that it lies in.
+    pub package: u32,
+    /// Its number there.
+    number: u32,
+    /// The shards of its threads, a shard once for each.
+    pub threads: Vec<ShardId>,
+}
+
 /// The machine's CPUs. CPUs that are offline are listed too: they may come back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topology {
@@ -53,6 +64,7 @@ pub struct Topology {
     shard_package: Vec<u32>,
     /// The places of each shard's CPUs.
     shard_places: Vec<Vec<usize>>,
+    cores: Vec<Core>,
 }
 
 impl Topology {
@@ -65,7 +77,14 @@ impl Topology {
             shard_package[usize::from(place.shard.0)] = place.package;
             shard_places[usize::from(place.shard.0)].push(index);
         }
-        Self { cpus, shard_package, shard_places }
+        let mut cores: Vec<Core> = Vec::new();
+        for place in &cpus {
+            match cores.iter_mut().find(|core| (core.package, core.number) == (place.package, place.core)) {
+                Some(core) => core.threads.push(place.shard),
+                None => cores.push(Core { package: place.package, number: place.core, threads: vec![place.shard] }),
+            }
+        }
+        Self { cpus, shard_package, shard_places, cores }
     }
 
     /// The CPUs in ascending order of their number.
@@ -86,6 +105,16 @@ impl Topology {
     /// The package that a shard lies in.
     pub fn package_of(&self, shard: ShardId) -> u32 {
         self.shard_package[usize::from(shard.0)]
+    }
+
+    /// What kind of cores a shard has.
+    pub fn kind_of(&self, shard: ShardId) -> CoreKind {
+        self.places_in(shard).first().map_or(CoreKind::default(), |&place| self.cpus[place].kind)
+    }
+
+    /// The cores, each once.
+    pub fn cores(&self) -> &[Core] {
+        &self.cores
     }
 
     /// How many CPUs a package has; all of them for `None`.

@@ -23,15 +23,12 @@ pub fn attribute(window: &EnergyWindow, policy: Policy) -> Attribution {
     let static_energy = window.static_energy.min(measured);
     let dynamic = measured - static_energy;
     let socket = window.zone.socket;
-    let is_of_use = |drawn: &Drawn| (f64::MIN_POSITIVE..f64::INFINITY).contains(&drawn.drawn.iter().sum());
-    let modelled = window.model.as_ref().map(|model| (model, model.drawn(&window.activity, socket)));
-    let (drawn, doubts) = if let Some((model, drawn)) = modelled.filter(|(_, drawn)| is_of_use(drawn)) {
-        (drawn, model.doubts(&window.activity, socket, dynamic.0 as f64))
-    } else {
+    let modelled = window.model.as_ref().and_then(|model| model.shares(&window.activity, socket, dynamic.0 as f64));
+    let (drawn, doubts) = modelled.unwrap_or_else(|| {
         let drawn = cpu_time(&window.activity, socket);
         let doubts = doubts_of_cpu_time(&drawn, dynamic.0 as f64, static_energy.0 as f64);
         (drawn, doubts)
-    };
+    });
     let Drawn { consumers, drawn: activity } = drawn;
     let whole: f64 = activity.iter().sum();
     let proportion_of =

@@ -7,7 +7,6 @@ use crate::units::{Microjoules, Nanoseconds, Watts};
 use super::meter_state::Supply;
 
 static DISAGREES: Notice = Notice::new("meters_disagree");
-static STUCK: Notice = Notice::new("energy_meter_stuck");
 
 /// Over so long it is averaged how far off the meter is.
 const AVERAGED: Nanoseconds = Nanoseconds(20 * Nanoseconds::SECOND.0);
@@ -24,11 +23,6 @@ const BELIEVED_AFTER: Nanoseconds = Nanoseconds(600 * Nanoseconds::SECOND.0);
 const PLAUSIBLE: std::ops::RangeInclusive<f64> = 0.9..=3.0;
 /// How sure the gain has to be before it is judged (one sigma).
 const SURE: f64 = 0.1;
-/// How long a meter has to say exactly the same, while what explains its power moves by this factor, to be stuck.
-const STUCK_AFTER: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
-const STUCK_READINGS: u32 = 5;
-const MOVES: f64 = 1.2;
-
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Agreement {
@@ -37,17 +31,6 @@ pub(super) struct Agreement {
     seen: Nanoseconds,
     disagrees: bool,
     since: Nanoseconds,
-    same: Same,
-}
-
-/// How long a meter has said the same.
-#[derive(Clone, Copy, Debug, Default)]
-struct Same {
-    power: f64,
-    time: Nanoseconds,
-    readings: u32,
-    /// The least and the most of what explains it meanwhile.
-    between: Option<(f64, f64)>,
 }
 
 /// What became of it.
@@ -71,30 +54,22 @@ impl Agreement {
         self.off
     }
 
-    /// Takes what the meter counted over a time, the power that is foretold of it, the power that explains that, and how the
-    /// two hang together.
+    /// Takes what the meter counted over a time, the power that is foretold of it, and how that follows from the packages'.
     pub(super) fn observe(
         &mut self,
         source: &SourceId,
         (energy, time): (Microjoules, Nanoseconds),
-        (foretold, explaining): (Watts, Watts),
+        foretold: Watts,
         supply: Supply,
     ) -> Judgement {
         let power = energy.over(time).0;
-        self.same.observe(power, time, explaining.0);
         self.seen += time;
         let relative = ((power - foretold.0) / foretold.0.max(f64::MIN_POSITIVE)).clamp(-1.0, 1.0);
         let part = time.0 as f64 / AVERAGED.0.min(self.seen.0).max(1) as f64;
         self.off += (relative - self.off) * part.min(1.0);
         let is_implausible = supply.gain_sigma < SURE && !PLAUSIBLE.contains(&supply.gain);
         let is_off = self.seen >= AVERAGED && self.off.abs() > if self.disagrees { BACK } else { OFF };
-        if self.same.is_stuck() {
-            STUCK.warn(format_args!(
-                "{source} has said {power:.3} W for {:.0} s, while the packages' power has moved: it is stuck (restart the \
-                 meter, or look at its wiring)",
-                self.same.time.seconds()
-            ));
-        } else if is_implausible {
+        if is_implausible {
             DISAGREES.warn(format_args!(
                 "{source} moves by {:.2} W for each watt of the packages, which no supply does: check the meter's channel, its \
                  volts and its shunt",
@@ -107,7 +82,7 @@ impl Agreement {
                 foretold.0
             ));
         }
-        self.disagrees = self.same.is_stuck() || is_implausible || is_off;
+        self.disagrees = is_implausible || is_off;
         if !self.disagrees {
             self.since = Nanoseconds::ZERO;
             let is_odd = self.seen >= SETTLED && relative.abs() > ODD;
@@ -125,24 +100,6 @@ impl Agreement {
     }
 }
 
-impl Same {
-    fn observe(&mut self, power: f64, time: Nanoseconds, explaining: f64) {
-        // Energies are whole microjoules: the mean power of intervals that differ by some nanoseconds does, too.
-        if (power - self.power).abs() > 1e-6 * self.power.abs() {
-            *self = Self { power, ..Self::default() };
-        }
-        self.time += time;
-        self.readings += 1;
-        let (least, most) = self.between.unwrap_or((explaining, explaining));
-        self.between = Some((least.min(explaining), most.max(explaining)));
-    }
-
-    fn is_stuck(&self) -> bool {
-        let moved = self.between.is_some_and(|(least, most)| most > MOVES * least);
-        moved && self.time >= STUCK_AFTER && self.readings >= STUCK_READINGS
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +114,7 @@ mod tests {
     fn second(agreement: &mut Agreement, packages: f64, said: f64, supply: Supply) -> Judgement {
         let foretold = supply.offset.0 + supply.gain * packages;
         let seen = (Watts(said) * Nanoseconds::SECOND, Nanoseconds::SECOND);
-        agreement.observe(&source(), seen, (Watts(foretold), Watts(packages)), supply)
+        agreement.observe(&source(), seen, Watts(foretold), supply)
     }
 
     /// So many seconds in which packages move and the meter is off what they let expect by this factor.
@@ -184,21 +141,6 @@ mod tests {
         assert!(!agreement.disagrees());
         let judged = seconds(&mut agreement, 700, 1.4);
         assert_eq!(judged.iter().filter(|judgement| **judgement == Judgement::LearnAnew).count(), 1);
-    }
-
-    #[test]
-    fn a_meter_that_stands_still_while_packages_move_is_stuck() {
-        let mut agreement = Agreement::default();
-        seconds(&mut agreement, 100, 1.0);
-        for at in 0..20 {
-            second(&mut agreement, if at % 2 == 0 { 20.0 } else { 26.0 }, 37.6, SUPPLY);
-        }
-        assert!(agreement.disagrees(), "its mean is right");
-        let mut idle = Agreement::default();
-        for _ in 0..100 {
-            second(&mut idle, 5.0, 16.0, SUPPLY);
-        }
-        assert!(!idle.disagrees(), "an idle machine draws the same all the time");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::notice::Notice;
-use crate::source::{Counter, CounterRange, Measure, Reading};
+use crate::source::{Counter, CounterRange, Measure, PROCESSORS_UPDATE, Reading};
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
 static FELL: Notice = Notice::new("energy_counter_fell");
@@ -12,10 +12,13 @@ static NO_POWER: Notice = Notice::new("power_not_a_number");
 /// The least time between two readings over which a mean power says anything (see `Limits::max_power`).
 const SHORTEST_POWER: Nanoseconds = Nanoseconds::from_millis(100);
 
+/// How long a processor's counter that has not moved may just not have been updated: some of its updates.
+const NOT_UPDATED: Nanoseconds = Nanoseconds(5 * PROCESSORS_UPDATE.0);
+
 /// What a reading says in the light of the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nothing: it came twice, or late behind a newer one.
+    /// Nothing: it came twice, or late behind a newer one, or the counter was not updated since.
     Ignored,
     /// Counting begins here.
     Baseline,
@@ -61,8 +64,11 @@ impl CounterTrack {
         if reading.at <= from {
             return Step::Ignored;
         }
-        self.newest = Some((reading.at, reading.measure));
         let time = reading.at.since(from);
+        if reading.measure == previous && reading.is_processors_own() && time < NOT_UPDATED {
+            return Step::Ignored;
+        }
+        self.newest = Some((reading.at, reading.measure));
         let energy = match (previous, reading.measure) {
             (Measure::Energy(previous), Measure::Energy(current)) => difference(previous, current),
             (Measure::Power(_), Measure::Power(power)) => Some(power * time),

@@ -2,11 +2,11 @@
 
 use smallvec::SmallVec;
 
-use crate::activity::{ActivityWindow, CgroupId, ConsumerId};
+use crate::activity::{CgroupId, ConsumerId};
 use crate::units::Nanoseconds;
 
-use super::drive::{Group, SHARED, awake, worked};
-use super::power_model::{Drawn, OTHERS, PowerModel, SHARED_AT, STATIC, here};
+use super::power_model::{Drawn, OTHERS, PowerModel, SHARED_AT, STATIC};
+use super::work::Work;
 
 /// How far a group's weight is from the common one, relative (one sigma): the same CPU time can mean 50 % different energy
 /// (Wattmeter, `HotCarbon` 2024).
@@ -38,31 +38,20 @@ pub(super) struct Term {
 }
 
 impl Term {
-    pub(super) fn of(model: &PowerModel, window: &ActivityWindow, package: Option<u32>) -> Self {
-        let whole: f64 = here(window, package).map(|(_, slice)| slice.cpu_time.0 as f64).sum();
-        let awake = if model.packages.is_empty() { awake(window, package) } else { [0.0; SHARED] };
-        let worked: Vec<f64> = worked(window).collect();
+    pub(super) fn of(model: &PowerModel, work: &Work) -> Self {
         let mut features = Vec::new();
-        for (place, slice) in here(window, package) {
-            let cgroup = slice.consumer.cgroup;
-            features.push((cgroup, model.place(Group::of(window, slice)), worked[place]));
-            let part = slice.cpu_time.0 as f64 / whole;
-            let shared = (SHARED_AT..).zip(awake).filter(|(_, awake)| *awake > 0.0);
-            features.extend(shared.map(|(at, awake)| (cgroup, at, awake * part)));
+        for slice in &work.slices {
+            model.each_feature(work, slice, |place, much| features.push((slice.consumer.cgroup, place, much)));
         }
         Self { features: added_up(features), fixed: SmallVec::from_slice(&[(STATIC, 1.0)]) }
     }
 
-    /// Takes in what is drawn in packages, whose power this zone's follows.
-    pub(super) fn follow<'a>(&mut self, packages: impl Iterator<Item = (&'a Self, &'a PowerModel)>) {
-        let mut fixed = 0.0;
-        for (package, model) in packages {
-            fixed += model.static_power().0;
-            let drawn = |(cgroup, place, much): &Feature| (*cgroup, SHARED_AT, model.coefficients[*place] * much);
-            self.features.extend(package.features.iter().map(drawn));
-        }
-        self.fixed.push((SHARED_AT, fixed));
+    /// Takes in what is drawn in a package, whose power this zone's follows.
+    pub(super) fn follow(&mut self, package: &Self, model: &PowerModel) {
+        let drawn = |(cgroup, place, much): &Feature| (*cgroup, SHARED_AT, model.coefficients[*place] * much);
+        self.features.extend(package.features.iter().map(drawn));
         self.features = added_up(std::mem::take(&mut self.features));
+        self.fixed.push((SHARED_AT, model.static_power().0));
     }
 }
 
@@ -197,12 +186,15 @@ mod tests {
     use rustc_hash::FxHashMap;
 
     use super::*;
-    use crate::activity::WorkKind;
+    use crate::activity::{ActivityWindow, Counts, WorkKind};
     use crate::fuse::fixtures::window;
     use crate::fuse::power_model::FIXED;
+    use crate::fuse::work::Group;
 
     /// Energy that was measured in 100 ms, microjoules.
     const MEASURED: f64 = 2_000_000.0;
+    /// Static power, what all share, others, what is counted on big and on small cores, and two groups.
+    const OF_PACKAGE: [f64; FIXED + 2] = [4.0, 2.0, 1.5, 6.0, 2.0, 0.5, 1.5, 1.0, 0.0, 0.0, 0.0, 9.0, 5.0];
 
     fn model(coefficients: &[f64]) -> PowerModel {
         let group = |cgroup: u64| Group { kind: WorkKind::Cgroup(CgroupId(cgroup)), small: false };
@@ -217,19 +209,23 @@ mod tests {
 
     fn window_of_three() -> ActivityWindow {
         let ms = 1_000_000;
-        window(0, 100 * ms, &[(1, 0, 60 * ms), (2, 0, 30 * ms), (2, 1, 50 * ms)])
+        let counts = [(200, 300), (50, 20), (100, 400)]
+            .map(|(cycles, instructions)| Counts { cycles: cycles * ms, instructions: instructions * ms });
+        let window = window(0, 100 * ms, &[(1, 0, 60 * ms), (2, 0, 30 * ms), (2, 1, 50 * ms)]);
+        ActivityWindow { counts: counts.to_vec(), ..window }
     }
 
     /// What each cgroup has of what was measured, by a model.
     fn shares(model: &PowerModel, window: &ActivityWindow) -> Vec<f64> {
-        let drawn = model.drawn(window, None);
+        let (drawn, _) = model.shares(window, None, 0.0).expect("somebody ran");
         let dynamic = MEASURED - model.static_power().0 * window.length().0 as f64 / 1e3;
         let whole: f64 = drawn.drawn.iter().sum();
         drawn.drawn.iter().map(|drawn| dynamic * drawn / whole).collect()
     }
 
-    fn dynamic(model: &PowerModel, window: &ActivityWindow) -> f64 {
-        shares(model, window).iter().sum()
+    fn doubts(model: &PowerModel, window: &ActivityWindow) -> DoubtsByCgroup {
+        let dynamic = shares(model, window).iter().sum();
+        model.shares(window, None, dynamic).expect("somebody ran").1
     }
 
     /// `g' C g`, with the gradient by differences.
@@ -246,10 +242,10 @@ mod tests {
 
     #[test]
     fn the_variance_of_a_share_is_that_of_the_coefficients_it_follows_from() {
-        let (window, coefficients) = (window_of_three(), [4.0, 2.0, 1.5, 6.0, 2.0, 9.0, 5.0]);
+        let (window, coefficients) = (window_of_three(), OF_PACKAGE);
         let of = model(&coefficients);
         let active = shares(&of, &window);
-        let doubts = of.doubts(&window, None, dynamic(&of, &window));
+        let doubts = doubts(&of, &window);
         let vary = |place: usize, by: f64| {
             let mut varied = coefficients;
             varied[place] += by;
@@ -264,15 +260,16 @@ mod tests {
 
     #[test]
     fn a_machine_is_as_unsure_as_its_packages_and_what_they_go_on_with() {
-        let (window, of_package) = (window_of_three(), [4.0, 2.0, 1.5, 6.0, 2.0, 9.0, 5.0]);
-        let of_node = [7.0, 1.2, 0.0, 0.0, 0.0, 0.5, 0.8];
+        let (window, of_package) = (window_of_three(), OF_PACKAGE);
+        let mut of_node = [0.0; FIXED + 2];
+        (of_node[STATIC], of_node[SHARED_AT], of_node[FIXED], of_node[FIXED + 1]) = (7.0, 1.2, 0.5, 0.8);
         let node = |own: &[f64], package: &[f64]| {
             let packages = vec![(0, Arc::new(model(package))), (1, Arc::new(model(&of_package)))];
             PowerModel { packages, ..model(own) }
         };
         let of = node(&of_node, &of_package);
         let active = shares(&of, &window);
-        let doubts = of.doubts(&window, None, dynamic(&of, &window));
+        let doubts = doubts(&of, &window);
         let own = |place: usize, by: f64| {
             let mut varied = of_node;
             varied[place] += by;
@@ -307,8 +304,8 @@ mod tests {
         let drawn = Drawn { consumers: vec![crate::fuse::fixtures::consumer(1)], drawn: vec![1.0] };
         let found = doubts_of_cpu_time(&drawn, 1_000.0, 500.0).of(&drawn.consumers[0], 1.0);
         assert!(is_near(found.systematic, (STATIC_DEVIATION * 500.0).powi(2)), "{found:?}");
-        let of = model(&[4.0, 2.0, 1.5, 6.0, 2.0, 9.0, 5.0]);
-        let doubt = of.doubts(&alone, None, dynamic(&of, &alone)).of(&drawn.consumers[0], 0.0);
+        let of = model(&OF_PACKAGE);
+        let doubt = doubts(&of, &alone).of(&drawn.consumers[0], 0.0);
         assert_eq!(doubt, Doubt::default(), "none of its energy");
     }
 }

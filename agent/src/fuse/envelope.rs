@@ -13,8 +13,8 @@ const SHORTEST_SAMPLE: Nanoseconds = Nanoseconds::SECOND;
 const HORIZON: usize = 300;
 /// The part of the samples, those of the least utilisation, that count as the most idle ones.
 const IDLEST: f64 = 0.25;
-/// The quantile of power among these. Not the least of all: a meter that lost something shows too little for once.
-const LOW_QUANTILE: f64 = 0.1;
+/// Samples that are busier than the idlest quarter by less than this are as idle.
+const AS_IDLE: f64 = 0.002;
 /// How many samples in a row are averaged for the bound that static power never exceeds.
 const SMOOTHED: usize = 3;
 /// Utilisations that differ by less than this count as alike.
@@ -26,8 +26,9 @@ const RISE: f64 = 1.0 / 60.0;
 
 /// The robust lower envelope of power against utilisation.
 ///
-/// Of the samples (1 s or longer) within the horizon it takes the quarter with the least utilisation, and of these the one
-/// at the low quantile of power: power P at utilisation u. The floor is `P (1 - u)`: on an idle machine that is P itself;
+/// Of the samples (1 s or longer) within the horizon it takes the quarter with the least utilisation, and all that are as idle
+/// as these, and of them the median power, which neither a noisy meter nor one that lost something moves: power P at
+/// utilisation u. The floor is `P (1 - u)`: on an idle machine that is P itself;
 /// on a machine that was never seen idle, P is only an upper bound, and time that was not idle is not charged as idle
 /// (Kepler scales by /proc/stat's idle share in the same way). The floor
 /// - goes where samples of a clearly lower utilisation than ever before say, at once;
@@ -61,6 +62,8 @@ struct Sample {
 #[derive(Clone, Copy, Debug)]
 struct Floor {
     power: f64,
+    /// The power that it was learned from, with what an idle machine does.
+    idle: f64,
     /// The least utilisation that it was learned from.
     utilisation: f64,
 }
@@ -68,7 +71,7 @@ struct Floor {
 impl Envelope {
     /// Begins with what was learned before.
     pub(super) fn remembering(power: Watts) -> Self {
-        let floor = Floor { power: power.0, utilisation: 0.0 };
+        let floor = Floor { power: power.0, idle: power.0, utilisation: 0.0 };
         Self { floor: Some(floor), least: Some(power.0), ..Self::default() }
     }
 
@@ -98,8 +101,13 @@ impl Envelope {
     }
 
     /// The same where it was learned on a machine that was as good as idle, so that it holds for another time too.
-    pub(super) fn idle_power(&self) -> Option<Watts> {
+    pub(super) fn idle_static_power(&self) -> Option<Watts> {
         self.floor.filter(|floor| floor.utilisation <= ALIKE).map(|floor| Watts(floor.power))
+    }
+
+    /// What such a machine has drawn, with the little that it did.
+    pub(super) fn idle_power(&self) -> Option<Watts> {
+        self.floor.filter(|floor| floor.utilisation <= ALIKE).map(|floor| Watts(floor.idle))
     }
 
     /// What static power cannot be above: the least mean power of three samples in a row. Over an hour without as little it
@@ -116,9 +124,10 @@ impl Envelope {
         let mut floor = match self.floor {
             Some(floor) if found.utilisation > floor.utilisation + ALIKE => floor,
             Some(floor) if found.utilisation >= floor.utilisation - ALIKE => {
-                let rise = if found.power > floor.power { RISE } else { 1.0 };
+                let moved = |from: f64, to: f64| from + (to - from) * if to > from { RISE } else { 1.0 };
                 Floor {
-                    power: floor.power + (found.power - floor.power) * rise,
+                    power: moved(floor.power, found.power),
+                    idle: moved(floor.idle, found.idle),
                     utilisation: floor.utilisation.min(found.utilisation),
                 }
             }
@@ -133,9 +142,11 @@ impl Envelope {
         samples.sort_unstable_by(|left, right| {
             left.utilisation.total_cmp(&right.utilisation).then(left.power.total_cmp(&right.power))
         });
-        samples.truncate((samples.len() as f64 * IDLEST).ceil() as usize);
+        let idlest = (samples.len() as f64 * IDLEST).ceil() as usize;
+        let least = samples[idlest - 1].utilisation + AS_IDLE;
+        samples.truncate(samples.partition_point(|sample| sample.utilisation <= least));
         samples.sort_unstable_by(|left, right| left.power.total_cmp(&right.power));
-        samples[((samples.len() - 1) as f64 * LOW_QUANTILE) as usize]
+        samples[(samples.len() - 1) / 2]
     }
 
     fn least_smoothed(&self) -> f64 {
@@ -157,7 +168,7 @@ impl Gathering {
 
 impl Sample {
     fn floor(self) -> Floor {
-        Floor { power: self.power * (1.0 - self.utilisation), utilisation: self.utilisation }
+        Floor { power: self.power * (1.0 - self.utilisation), idle: self.power, utilisation: self.utilisation }
     }
 }
 
@@ -217,16 +228,18 @@ mod tests {
         assert_eq!(run(&mut envelope, 5, 9.0, 0.0), Watts(9.0));
         let rising = run(&mut envelope, 320, 12.0, 0.0).0;
         assert!((9.0..11.0).contains(&rising), "{rising}");
-        assert_eq!(envelope.idle_power(), Some(Watts(rising)));
+        assert_eq!(envelope.idle_static_power(), Some(Watts(rising)));
     }
 
     #[test]
     fn only_what_an_idle_machine_has_shown_is_worth_remembering() {
         let mut envelope = Envelope::default();
         run(&mut envelope, 30, 30.0, 0.25);
-        assert_eq!(envelope.idle_power(), None);
+        assert_eq!(envelope.idle_static_power(), None);
         run(&mut envelope, 30, 10.0, 0.01);
-        assert!(envelope.idle_power().is_some_and(|power| (power.0 - 9.9).abs() < 1e-3), "{envelope:?}");
+        let is_near =
+            |found: Option<Watts>, expected: f64| found.is_some_and(|found| (found.0 - expected).abs() < 1e-3);
+        assert!(is_near(envelope.idle_static_power(), 9.9) && is_near(envelope.idle_power(), 10.0), "{envelope:?}");
     }
 
     #[test]

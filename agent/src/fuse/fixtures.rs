@@ -69,6 +69,7 @@ pub(crate) fn reading(source: &str, zone: Zone, at: u64, measure: Measure) -> Re
         at: Timestamp(at),
         measure,
         uncertainty: RelativeUncertainty(0.01),
+        clipped: false,
         provenance: Provenance::Measured,
     }
 }

@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::load::Loads;
 use super::meter_state::MeterState;
 use super::packages::Packages;
+use super::work::Work;
 use super::zone::{SourceFacts, ZoneFusion};
 
 static OUT_OF_ORDER: Notice = Notice::new("activity_window_out_of_order");
@@ -36,6 +37,8 @@ pub struct Fusion {
     packages: Packages,
     loads: Loads,
     newest: Timestamp,
+    /// What drives a zone of which nothing is learned.
+    nothing: Arc<Drive>,
     out: Vec<EnergyWindow>,
 }
 
@@ -69,6 +72,7 @@ impl Fusion {
             packages: Packages::default(),
             loads: Loads::default(),
             newest: Timestamp::default(),
+            nothing: Arc::default(),
             out: Vec::new(),
         }
     }
@@ -147,12 +151,18 @@ impl Fusion {
                     continue;
                 }
                 let socket = zone.zone().socket;
-                let known = drives.iter().position(|(of, _)| *of == socket).unwrap_or_else(|| {
-                    drives.push((socket, Arc::new(Drive::of(&window, socket))));
-                    drives.len() - 1
-                });
-                let (load, drive, before) = (self.loads.of(socket), &drives[known].1, self.out.len());
-                zone.window(&window, (load, drive), &self.limits, &self.packages, &mut self.out);
+                let (load, before) = (self.loads.of(socket), self.out.len());
+                let drive = match drives.iter().find(|(of, _)| *of == socket) {
+                    // Nothing is learned from an estimate.
+                    _ if !zone.is_measured() => Arc::clone(&self.nothing),
+                    Some((_, drive)) => Arc::clone(drive),
+                    None => {
+                        let drive = Arc::new(Drive::of(&Work::of(&window, socket)));
+                        drives.push((socket, Arc::clone(&drive)));
+                        drive
+                    }
+                };
+                zone.window(&window, (load, &drive), &self.limits, &self.packages, &mut self.out);
                 self.record_packages(before);
             }
         }

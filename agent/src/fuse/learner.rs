@@ -2,9 +2,9 @@
 //!
 //! Power over an interval is taken to be
 //! ```text
-//! P = static + a1 × min(n, 1) + a2 × min(n, 2) + Σ weight(g) × (busy CPUs of group g) + error
+//! P = static + a1 × min(n, 1) + a2 × min(n, 2) + Σ weight(g) × (busy CPUs of group g) + Σ c × counted + error
 //! ```
-//! with n the busy cores and nothing negative; or, for a whole machine whose packages are measured by themselves, to be
+//! with n the busy cores, what the processor's own counters count where there are any, and nothing negative; or, for a whole machine whose packages are measured by themselves, to be
 //! ```text
 //! P = offset + gain × (power of the packages) + Σ beside(g) × (busy CPUs of group g) + error
 //! ```
@@ -21,10 +21,11 @@ use rustc_hash::FxHashMap;
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
 use super::doubt::WEIGHT_DEVIATION;
-use super::drive::{Drive, Group, SHARED};
+use super::drive::Drive;
 use super::least_squares::{non_negative, sandwich};
 use super::noise::{Noise, Observed};
-use super::power_model::{FIXED, OTHERS, PowerModel, SHARED_AT, STATIC};
+use super::power_model::{COUNTED_AT, FIXED, OTHERS, PowerModel, SHARED_AT, STATIC};
+use super::work::{COUNTED, Group, SHARED};
 
 /// The shortest time that is one observation: over less, the moments at which counters are updated are most of the noise.
 const SHORTEST: Nanoseconds = Nanoseconds(100_000_000);
@@ -50,6 +51,8 @@ const IDLE_FOR: Nanoseconds = Nanoseconds(60 * Nanoseconds::SECOND.0);
 /// How far from zero it is what the first busy core takes more than the others, and what the first two do each, in parts of
 /// what a busy CPU takes. The first is the nearer to zero: on a machine that hardly sleeps it is not told from static power.
 const AWAKE_DEVIATIONS: [f64; SHARED] = [0.25, 1.0];
+/// How far from zero it is what each of what is counted takes, in the same measure.
+const COUNTED_DEVIATION: f64 = 0.5;
 /// How far from zero it is what a group takes of a zone beside what the packages take for it (memory, disks, network), in
 /// parts of that.
 const BESIDE_DEVIATION: f64 = 0.3;
@@ -141,8 +144,9 @@ impl Learner {
     ) {
         for (drive, part) in drives {
             if let Basis::Activity = basis {
-                for (place, awake) in (SHARED_AT..).zip(drive.awake) {
-                    *self.gathered.entry(place).or_default() += awake * part;
+                let counted = COUNTED_AT.into_iter().zip(drive.counted).flat_map(|(at, of)| (at..).zip(of));
+                for (place, driven) in (SHARED_AT..).zip(drive.awake).chain(counted.filter(|(_, much)| *much > 0.0)) {
+                    *self.gathered.entry(place).or_default() += driven * part;
                 }
             }
             for (group, worked) in &drive.groups {
@@ -358,12 +362,14 @@ impl Learner {
             (place, mean, WEIGHT_DEVIATION * mean.max(0.1 * busiest))
         };
         let shared = (SHARED_AT..).zip(AWAKE_DEVIATIONS).map(|(place, deviation)| (place, 0.0, deviation * busiest));
+        let counted = COUNTED_AT.into_iter().flat_map(|at| at..at + COUNTED);
+        let counted = counted.map(|place| (place, 0.0, COUNTED_DEVIATION * busiest));
         let groups = self.places.iter().map(|(group, place)| near(*place, OTHERS[usize::from(group.small)]));
-        shared.chain(groups).chain(OTHERS.map(|place| near(place, place))).collect()
+        shared.chain(counted).chain(groups).chain(OTHERS.map(|place| near(place, place))).collect()
     }
 
-    /// The coefficients with one weight for all groups on each kind of core, or without any for groups, and the variance of
-    /// what they leave.
+    /// The coefficients with one weight for all groups on each kind of core and without what is counted, or without any for
+    /// groups, and the variance of what they leave.
     fn common(&self, with_groups: bool) -> ([f64; FIXED], f64) {
         let mut kinds: Vec<usize> = (0..FIXED).collect();
         kinds.resize(self.products.len(), 0);
@@ -384,14 +390,13 @@ impl Learner {
         for (place, row) in matrix.iter_mut().enumerate().skip(SHARED_AT).take(SHARED) {
             row[place] += 1e-3 * self.weight;
         }
-        if !with_groups {
-            // As if no group had ever run.
-            for place in OTHERS {
-                right[place] = 0.0;
-                matrix[place].fill(0.0);
-                for row in &mut matrix {
-                    row[place] = 0.0;
-                }
+        // As if what is left out had never been there.
+        let counted = COUNTED_AT[0]..FIXED;
+        for place in counted.chain(OTHERS.into_iter().filter(|_| !with_groups)) {
+            right[place] = 0.0;
+            matrix[place].fill(0.0);
+            for row in &mut matrix {
+                row[place] = 0.0;
             }
         }
         let (found, _) = non_negative(&matrix, &right);
@@ -434,7 +439,7 @@ mod tests {
             let power = (STATIC_POWER + AWAKE_POWER * awake + work) * (1.0 + 0.02 * (random.next() - 0.5));
             let groups = weights.iter().zip(&busy).filter(|(_, busy)| **busy > 0.0);
             let groups = groups.map(|((cgroup, _), busy)| (group(*cgroup), busy * length)).collect();
-            let drive = Arc::new(Drive { groups, awake: [awake * length; SHARED] });
+            let drive = Arc::new(Drive { groups, awake: [awake * length; SHARED], ..Drive::default() });
             learner.observe(Watts(power) * WINDOW, WINDOW, &[(drive, 1.0)], Basis::Activity, None);
         }
     }

@@ -1,7 +1,7 @@
 //! What becomes known of a meter beside its energy.
 
 use crate::source::{SourceId, Zone};
-use crate::units::Watts;
+use crate::units::{Microjoules, Watts};
 
 use super::alignment::Lag;
 
@@ -20,12 +20,22 @@ pub struct MeterState {
     pub off: f64,
     /// Whether that is so far, or what it says so impossible, that something is wrong.
     pub disagrees: bool,
+    /// What was booked by the model while the meter was at the end of its range, stuck, or silent, in all.
+    pub reckoned: Microjoules,
+    /// What the zone draws whoever runs, as it is charged.
+    pub static_power: Watts,
+    /// What it has drawn on an idle machine, with all that an idle machine does; none where the machine never was idle.
+    pub idle_power: Option<Watts>,
 }
 
 impl MeterState {
     /// Whether anything is known of it yet.
     pub fn is_known(&self) -> bool {
-        self.lag.is_some() || self.supply.is_some() || self.disagrees
+        self.lag.is_some()
+            || self.supply.is_some()
+            || self.idle_power.is_some()
+            || self.disagrees
+            || !self.reckoned.is_zero()
     }
 }
 

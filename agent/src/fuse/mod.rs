@@ -8,12 +8,14 @@
 //! between the counter and the windows: see [`ZoneBooks`].
 //!
 //! How a zone's power follows from what runs is learned from the same intervals (`learner`): a model (`power_model`), from what
-//! drives the zone (`drive`), and how sure that is (`noise`, `doubt`). A meter of the whole machine is held against its
+//! was done (`work`) and drives the zone (`drive`), and how sure that is (`noise`, `doubt`). A meter of the whole machine is held against its
 //! `packages`: that gives what is beside them (`rest`), and an alarm where they contradict each other (`agreement`). How late a
-//! meter is, is seen by its power (`alignment`).
+//! meter is, is seen by its power (`alignment`), and so is that it stands still (`stuck`); what it does not measure is reckoned
+//! (`bridge`).
 
 mod agreement;
 mod alignment;
+mod bridge;
 mod counter;
 mod doubt;
 mod drive;
@@ -39,6 +41,8 @@ mod rest;
 mod scenarios;
 mod series;
 mod spread;
+mod stuck;
+mod work;
 mod zone;
 
 pub use alignment::Lag;

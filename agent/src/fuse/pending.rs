@@ -147,7 +147,7 @@ impl Pending {
         if !interval.energy.is_zero() {
             booked.source_sigma += interval.sigma * (energy.0 as f64 / interval.energy.0 as f64);
         }
-        booked.model_variance += variance;
+        booked.model_variance += variance + if alone { interval.timing } else { 0.0 };
         booked.intervals += 1;
     }
 

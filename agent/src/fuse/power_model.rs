@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::activity::{ActivityWindow, ConsumerId, Slice};
+use crate::activity::{ActivityWindow, ConsumerId};
 use crate::units::Watts;
 
 use super::doubt::{Doubts, DoubtsByCgroup, Term};
-use super::drive::{Drive, Group, SHARED, awake, worked};
+use super::drive::Drive;
 use super::meter_state::Supply;
+use super::work::{COUNTED, Group, SHARED, Work, WorkSlice};
 
-/// Places of the coefficients that are always there: static power, what all share, and the work of groups without a place of
-/// their own, on big and on small cores.
+/// Places of the coefficients that are always there: static power, what all share, the work of groups without a place of
+/// their own, on big and on small cores, and what is counted there.
 pub(super) const STATIC: usize = 0;
 pub(super) const SHARED_AT: usize = 1;
 pub(super) const OTHERS: [usize; 2] = [SHARED_AT + SHARED, SHARED_AT + SHARED + 1];
-pub(super) const FIXED: usize = SHARED_AT + SHARED + 2;
+pub(super) const COUNTED_AT: [usize; 2] = [OTHERS[1] + 1, OTHERS[1] + 1 + COUNTED];
+pub(super) const FIXED: usize = COUNTED_AT[1] + COUNTED;
 
 /// Packages and their memory, each with its own model.
 pub(super) type ModelsByPackage = Vec<(u32, Arc<PowerModel>)>;
@@ -67,11 +69,14 @@ impl PowerModel {
     /// What is drawn above that, watts times nanoseconds; where packages are measured by themselves, beside what they draw.
     pub(super) fn by_activity(&self, drive: &Drive) -> f64 {
         let of_groups: f64 = drive.groups.iter().map(|(group, worked)| self.weight(*group) * worked).sum();
-        if self.packages.is_empty() {
-            of_groups + self.shared().iter().zip(drive.awake).map(|(power, awake)| power * awake).sum::<f64>()
-        } else {
-            of_groups
+        if self.follows_packages() {
+            return of_groups;
         }
+        let dot = |at: usize, driven: &[f64]| -> f64 {
+            self.coefficients[at..].iter().zip(driven).map(|(power, driven)| power * driven).sum()
+        };
+        let counted = COUNTED_AT.iter().zip(&drive.counted).map(|(at, counted)| dot(*at, counted)).sum::<f64>();
+        of_groups + dot(SHARED_AT, &drive.awake) + counted
     }
 
     /// How much of this zone's power each watt of the packages takes, where it follows from theirs; else zero.
@@ -113,12 +118,38 @@ impl PowerModel {
         self.packages.iter().map(|(_, model)| model.static_power().0).sum()
     }
 
-    /// Who ran in a package (in all for `None`), each once, and what each has drawn above static power. What all share is
-    /// shared by CPU time.
-    pub fn drawn(&self, window: &ActivityWindow, package: Option<u32>) -> Drawn {
-        let mut drawn = self.drawn_here(window, package);
-        for (of, model) in &self.packages {
-            let there = model.drawn_here(window, Some(*of));
+    /// Who ran in a package (in all for `None`), each once, and what each has drawn above static power; and how sure it is what
+    /// each cgroup has of the `dynamic` microjoules that were drawn above static power. What all share is shared by CPU time.
+    /// `None` where by this model nobody has drawn anything.
+    pub fn shares(
+        &self,
+        window: &ActivityWindow,
+        package: Option<u32>,
+        dynamic: f64,
+    ) -> Option<(Drawn, DoubtsByCgroup)> {
+        let own = Work::of(window, package);
+        let of_packages: Vec<Work> = self.packages.iter().map(|(of, _)| Work::of(window, Some(*of))).collect();
+        let packages = || of_packages.iter().zip(self.packages.iter().map(|(_, model)| &**model));
+        let drawn = self.drawn(&own, packages());
+        let is_of_use = (f64::MIN_POSITIVE..f64::INFINITY).contains(&drawn.drawn.iter().sum());
+        is_of_use.then(|| {
+            let mut doubts = Doubts::new(&drawn, dynamic, window.length());
+            let mut term = Term::of(self, &own);
+            for (work, model) in packages() {
+                let there = Term::of(model, work);
+                term.follow(&there, model);
+                doubts.add(&there, model, self.gain());
+            }
+            doubts.add(&term, self, 1.0);
+            let doubts = doubts.end(self.unsteadiness);
+            (drawn, doubts)
+        })
+    }
+
+    fn drawn<'a>(&self, own: &Work, packages: impl Iterator<Item = (&'a Work, &'a Self)>) -> Drawn {
+        let mut drawn = self.drawn_here(own);
+        for (work, model) in packages {
+            let there = model.drawn_here(work);
             let mut place = 0;
             // Both are in the window's order.
             for (consumer, power) in there.consumers.iter().zip(there.drawn) {
@@ -133,37 +164,28 @@ impl PowerModel {
         drawn
     }
 
-    fn drawn_here(&self, window: &ActivityWindow, package: Option<u32>) -> Drawn {
-        let whole: f64 = here(window, package).map(|(_, slice)| slice.cpu_time.0 as f64).sum();
-        let shared: f64 = if self.packages.is_empty() {
-            self.shared().iter().zip(awake(window, package)).map(|(power, awake)| power * awake).sum()
-        } else {
-            0.0
-        };
-        let worked: Vec<f64> = worked(window).collect();
+    fn drawn_here(&self, work: &Work) -> Drawn {
         let mut out = Drawn::default();
-        for (place, slice) in here(window, package) {
-            let power =
-                self.weight(Group::of(window, slice)) * worked[place] + shared * (slice.cpu_time.0 as f64 / whole);
+        for slice in &work.slices {
+            let mut power = 0.0;
+            self.each_feature(work, slice, |place, much| power += self.coefficients[place] * much);
             out.add(slice.consumer, power);
         }
         out
     }
 
-    /// How sure it is what each cgroup has drawn in a window, of `dynamic` microjoules that were drawn above static power.
-    pub fn doubts(&self, window: &ActivityWindow, package: Option<u32>, dynamic: f64) -> DoubtsByCgroup {
-        let mut doubts = Doubts::new(&self.drawn(window, package), dynamic, window.length());
-        let mut own = Term::of(self, window, package);
-        let there = |(of, model): &(u32, Arc<Self>)| Term::of(model, window, Some(*of));
-        let packages: Vec<Term> = self.packages.iter().map(there).collect();
-        if !packages.is_empty() {
-            own.follow(packages.iter().zip(self.packages.iter().map(|(_, model)| &**model)));
+    /// From which coefficients it follows what a slice has drawn: by place, and how much.
+    pub(super) fn each_feature(&self, work: &Work, slice: &WorkSlice, mut takes: impl FnMut(usize, f64)) {
+        takes(self.place(slice.group), slice.worked);
+        if self.follows_packages() {
+            return;
         }
-        for (term, (_, model)) in packages.iter().zip(&self.packages) {
-            doubts.add(term, model, self.gain());
+        let part = slice.cpu_time / work.cpu_time;
+        let shared = (SHARED_AT..).zip(work.awake).map(|(place, awake)| (place, awake * part));
+        let counted = (COUNTED_AT[usize::from(slice.group.small)]..).zip(slice.counted);
+        for (place, much) in shared.chain(counted).filter(|(_, much)| *much > 0.0) {
+            takes(place, much);
         }
-        doubts.add(&own, self, 1.0);
-        doubts.end(self.unsteadiness)
     }
 
     pub(super) fn weight(&self, group: Group) -> f64 {
@@ -173,18 +195,6 @@ impl PowerModel {
     pub(super) fn place(&self, group: Group) -> usize {
         self.places.get(&group).copied().unwrap_or(OTHERS[usize::from(group.small)])
     }
-
-    fn shared(&self) -> &[f64] {
-        &self.coefficients[SHARED_AT..OTHERS[0]]
-    }
-}
-
-/// The slices of a package, with their places.
-pub(super) fn here(window: &ActivityWindow, package: Option<u32>) -> impl Iterator<Item = (usize, &Slice)> {
-    let is_here = move |slice: &Slice| {
-        package.is_none_or(|wanted| window.topology.package_of(slice.shard) == wanted) && !slice.cpu_time.is_zero()
-    };
-    window.slices.iter().enumerate().filter(move |(_, slice)| is_here(slice))
 }
 
 #[cfg(test)]
@@ -199,21 +209,28 @@ mod tests {
 
     /// Of the cgroups 1 and 2, and others.
     fn model() -> PowerModel {
-        let coefficients = vec![3.0, 2.0, 0.0, 6.0, 1.0, 10.0, 4.0];
+        let mut coefficients = vec![3.0, 2.0, 0.0, 6.0, 1.0];
+        coefficients.resize(FIXED, 0.0);
+        coefficients.extend([10.0, 4.0]);
         let places = FxHashMap::from_iter([(group(1), FIXED), (group(2), FIXED + 1)]);
-        PowerModel { covariance: vec![vec![0.0; 7]; 7], coefficients, places, ..PowerModel::default() }
+        let size = coefficients.len();
+        PowerModel { covariance: vec![vec![0.0; size]; size], coefficients, places, ..PowerModel::default() }
+    }
+
+    fn drawn(model: &PowerModel, window: &ActivityWindow, package: Option<u32>) -> Drawn {
+        model.shares(window, package, 1.0).expect("somebody ran").0
     }
 
     #[test]
     fn each_has_drawn_by_its_weight_and_its_part_of_what_all_share() {
         // Two packages, a CPU each; the third process is in a cgroup without a weight of its own.
         let window = window(0, 100, &[(1, 0, 50), (2, 0, 50), (2, 1, 20), (3, 1, 60)]);
-        let Drawn { consumers, drawn } = model().drawn(&window, Some(0));
+        let Drawn { consumers, drawn } = self::drawn(&model(), &window, Some(0));
         assert_eq!(consumers, [consumer(1), consumer(2)]);
         assert_eq!(drawn, [500.0 + 100.0, 200.0 + 100.0]);
-        let Drawn { consumers, drawn } = model().drawn(&window, None);
+        let Drawn { consumers, drawn } = self::drawn(&model(), &window, None);
         assert_eq!(consumers, [1, 2, 3].map(consumer));
-        let dynamic = model().by_activity(&Drive::of(&window, None));
+        let dynamic = model().by_activity(&Drive::of(&Work::of(&window, None)));
         assert!((drawn.iter().sum::<f64>() - dynamic).abs() < 1e-9, "{drawn:?} is not {dynamic}");
         assert!(drawn[2] > 6.0 * 60.0);
     }
@@ -222,12 +239,15 @@ mod tests {
     fn what_is_drawn_of_packages_is_drawn_of_the_machine_with_their_gain() {
         let window = window(0, 100, &[(1, 0, 50), (2, 0, 50), (2, 1, 20)]);
         let packages = vec![(0, Arc::new(model())), (1, Arc::new(model()))];
-        let coefficients = vec![8.0, 1.5, 0.0, 0.0, 0.0, 1.0];
+        let mut coefficients = vec![8.0, 1.5];
+        coefficients.resize(FIXED, 0.0);
+        coefficients.push(1.0);
+        let covariance = vec![vec![0.0; FIXED + 1]; FIXED + 1];
         let places = FxHashMap::from_iter([(group(2), FIXED)]);
-        let node = PowerModel { coefficients, places, packages, ..PowerModel::default() };
+        let node = PowerModel { coefficients, covariance, places, packages, ..PowerModel::default() };
         assert_eq!(node.static_power(), Watts(8.0 + 1.5 * 6.0));
         // The second package is awake for a fifth of the time, at 2 W.
-        let Drawn { consumers, drawn } = node.drawn(&window, None);
+        let Drawn { consumers, drawn } = self::drawn(&node, &window, None);
         assert_eq!(consumers, [consumer(1), consumer(2)]);
         assert_eq!(drawn, [1.5 * 600.0, 1.5 * (300.0 + 80.0 + 40.0) + 70.0]);
         let beside = node.beside_packages();
@@ -239,10 +259,10 @@ mod tests {
         let mut model = model();
         model.places.insert(Group { kind: WorkKind::Function(9), small: false }, FIXED);
         let mut kinds = WorkKinds::default();
-        kinds.insert(CgroupId(5), 9);
+        kinds.insert(CgroupId(5), WorkKind::Function(9));
         let new = |kinds: WorkKinds| ActivityWindow { kinds: Arc::new(kinds), ..window(0, 100, &[(5, 0, 100)]) };
-        let drawn = |window: &ActivityWindow| model.drawn(window, Some(0)).drawn[0];
-        let more = drawn(&new(kinds)) - drawn(&new(WorkKinds::default()));
+        let drawn = |kinds: WorkKinds| self::drawn(&model, &new(kinds), Some(0)).drawn[0];
+        let more = drawn(kinds) - drawn(WorkKinds::default());
         assert!((more - (10.0 - 6.0) * 100.0).abs() < 1e-9, "{more}");
     }
 }

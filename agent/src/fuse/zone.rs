@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::activity::ActivityWindow;
 use crate::clock::Timestamp;
 use crate::notice::Notice;
-use crate::source::{IdlePower, Provenance, Reading, SourceId, Zone, ZoneName};
+use crate::source::{IdlePower, Measure, Provenance, Reading, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Watts};
 
 use super::agreement::{Agreement, Judgement};
 use super::alignment::Alignment;
+use super::bridge::{Bridge, Flaw};
 use super::counter::{CounterTrack, Step};
 use super::drive::Drive;
 use super::energy_window::EnergyWindow;
@@ -27,6 +28,7 @@ use super::queue::WindowQueue;
 use super::rest::Rest;
 use super::series::Series;
 use super::spread::MODEL_DEVIATION;
+use super::stuck::Stuck;
 
 static TAKEN_OVER: Notice = Notice::new("energy_source_changed");
 static FORGOTTEN: Notice = Notice::new("energy_meter_silent");
@@ -91,6 +93,8 @@ struct ZoneSource {
     by_packages: Learner,
     /// Whether it agrees with that.
     agreement: Agreement,
+    stuck: Stuck,
+    bridge: Bridge,
 }
 
 impl ZoneFusion {
@@ -135,14 +139,23 @@ impl ZoneFusion {
 
     /// What is known of its meters.
     pub(super) fn meters(&self) -> impl Iterator<Item = MeterState> {
-        self.sources.iter().filter(|source| source.facts.measures).map(|source| MeterState {
+        let measuring = self.sources.iter().enumerate().filter(|(_, source)| source.facts.measures);
+        measuring.map(|(place, source)| MeterState {
             zone: self.zone.clone(),
             source: source.id.clone(),
             lag: source.alignment.lag(),
             supply: source.by_packages.model().and_then(|model| model.supply()),
             off: source.agreement.off(),
-            disagrees: source.agreement.disagrees(),
+            disagrees: source.agreement.disagrees() || source.stuck.is_stuck(),
+            reckoned: source.bridge.reckoned,
+            static_power: self.static_power(place),
+            idle_power: source.envelope.idle_power(),
         })
+    }
+
+    /// Whether a source measures it, from which its power can be learned.
+    pub(super) fn is_measured(&self) -> bool {
+        self.sources.iter().any(|source| source.facts.measures)
     }
 
     /// Its static power as measuring sources have shown it on an idle machine, where nobody knew it.
@@ -150,7 +163,7 @@ impl ZoneFusion {
         let learns = |&place: &usize| self.sources[place].facts.measures && self.known_static_power(place).is_none();
         (0..self.sources.len()).filter(learns).filter_map(|place| {
             let ZoneSource { id, envelope, .. } = &self.sources[place];
-            Some(IdlePower { source: id.clone(), zone: self.zone.clone(), power: envelope.idle_power()? })
+            Some(IdlePower { source: id.clone(), zone: self.zone.clone(), power: envelope.idle_static_power()? })
         })
     }
 
@@ -178,13 +191,17 @@ impl ZoneFusion {
                 if facts.measures && !is_sampled {
                     self.align(source, (told, reading.at), energy, packages);
                 }
+                let is_silence = matches!(reading.measure, Measure::Power(_))
+                    && self.sources[source].bridge.is_silence(at.since(from));
                 Some(Interval {
                     from,
                     to: at,
                     energy,
                     sigma: reading.uncertainty.0.max(0.0) * energy.0 as f64,
+                    timing: reading.timing_variance(energy.over(at.since(from))),
                     provenance: reading.provenance,
                     steady: was_settled && self.sources[source].alignment.is_settled(),
+                    flaw: if reading.clipped { Some(Flaw::Clipped) } else { is_silence.then_some(Flaw::Silent) },
                     source,
                 })
             }
@@ -255,6 +272,8 @@ impl ZoneFusion {
                 by_activity: remembered.map(Learner::remembering).unwrap_or_default(),
                 by_packages: Learner::default(),
                 agreement: Agreement::default(),
+                stuck: Stuck::default(),
+                bridge: Bridge::default(),
             });
             self.sources.len() - 1
         });
@@ -334,6 +353,7 @@ impl ZoneFusion {
             self.follows_packages = of_packages.is_some();
             let model = self.model(interval.source).cloned();
             let activity = self.windows.cut(&interval, model.as_deref(), of_packages.is_some().then_some(packages));
+            let interval = self.bridged(interval, activity.as_ref(), of_packages);
             self.learn(&interval, activity, of_packages.zip(packages.models()));
             let unsteadiness = model.map_or(MODEL_DEVIATION, |model| model.unsteadiness);
             self.windows.book(&interval, self.static_power(interval.source), unsteadiness);
@@ -387,6 +407,35 @@ impl ZoneFusion {
         self.static_power.or(self.sources[source].facts.idle_power)
     }
 
+    /// The interval as it is booked: where it does not say what was used, with what the model says of what ran.
+    fn bridged(
+        &mut self,
+        mut interval: Interval,
+        activity: Option<&(Load, Drives)>,
+        of_packages: Option<f64>,
+    ) -> Interval {
+        if !self.sources[interval.source].facts.measures {
+            return interval;
+        }
+        let time = interval.to.since(interval.from);
+        // Microjoules are thousands of watts times nanoseconds.
+        let of_packages = of_packages.map(|energy| Watts(energy * 1e3 / time.0 as f64));
+        let foretold = self.model(interval.source).zip(activity).map(|(model, (_, drives))| {
+            Watts(model.foretold(drives, of_packages.unwrap_or_default().0, time.0 as f64))
+        });
+        let counted = interval.energy;
+        let ZoneSource { id, stuck, bridge, .. } = &mut self.sources[interval.source];
+        if let Some(explaining) = of_packages.or(foretold)
+            && stuck.observe(id, counted.over(time), time, explaining)
+        {
+            interval.flaw = interval.flaw.or(Some(Flaw::Stuck));
+        }
+        let flaw = interval.flaw;
+        let interval = bridge.over(interval, flaw, foretold);
+        self.accepted = self.accepted + interval.energy - counted;
+        interval
+    }
+
     fn learn(
         &mut self,
         interval: &Interval,
@@ -397,7 +446,8 @@ impl ZoneFusion {
         let ZoneSource { id, envelope, by_activity, by_packages, facts, agreement, .. } =
             &mut self.sources[interval.source];
         let (energy, time) = (interval.energy, interval.to.since(interval.from));
-        let Some((load, drives)) = activity.filter(|_| interval.steady) else {
+        let is_good = interval.steady && interval.flaw.is_none();
+        let Some((load, drives)) = activity.filter(|_| is_good) else {
             envelope.interrupt();
             by_activity.interrupt();
             by_packages.interrupt();
@@ -417,9 +467,8 @@ impl ZoneFusion {
         let of_packages = of_packages * 1e3;
         let judgement =
             by_packages.model().and_then(|model| Some((model.clone(), model.supply()?))).map(|(model, supply)| {
-                let explaining = of_packages / time.0 as f64;
-                let foretold = model.foretold(&drives, explaining, time.0 as f64);
-                agreement.observe(id, (energy, time), (Watts(foretold), Watts(explaining)), supply)
+                let foretold = model.foretold(&drives, of_packages / time.0 as f64, time.0 as f64);
+                agreement.observe(id, (energy, time), Watts(foretold), supply)
             });
         match judgement.unwrap_or(Judgement::Learn) {
             Judgement::Ignore => return by_packages.interrupt(),

@@ -72,7 +72,7 @@ impl Health {
         gauge!(telemetry::WINDOW_CLOSE_SECONDS.name).set(std::mem::take(&mut self.longest_close).seconds());
         self.kernel_side(activity);
         self.foreign_time(end);
-        meters.filter(MeterState::is_known).for_each(|meter| tell_of_meter(&meter));
+        meters.for_each(|meter| tell_of_meter(&meter));
     }
 
     fn kernel_side(&mut self, activity: &ActivitySide) {
@@ -114,10 +114,16 @@ impl Health {
 /// What has become known of a meter.
 fn tell_of_meter(meter: &MeterState) {
     let (source, zone) = (meter.source.to_string(), meter.zone.to_string());
+    let tell = |metric: OwnMetric, value: f64| {
+        gauge!(metric.name, "source" => source.clone(), "zone" => zone.clone()).set(value);
+    };
+    tell(telemetry::STATIC_POWER, meter.static_power.0);
+    if let Some(idle) = meter.idle_power {
+        tell(telemetry::IDLE_POWER, idle.0);
+    }
+    counter!(telemetry::METER_RECKONED.name, "source" => source.clone(), "zone" => zone.clone())
+        .absolute(meter.reckoned.0);
     if let Some(lag) = meter.lag {
-        let tell = |metric: OwnMetric, value: f64| {
-            gauge!(metric.name, "source" => source.clone(), "zone" => zone.clone()).set(value);
-        };
         tell(telemetry::METER_DELAY, lag.delay);
         tell(telemetry::METER_DELAY_UNCERTAINTY, lag.sigma);
         tell(telemetry::METER_MEAN, lag.mean_over);

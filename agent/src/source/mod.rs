@@ -9,7 +9,10 @@ pub mod rapl;
 mod reading;
 
 pub use metering::Outcome as DatagramOutcome;
-pub use reading::{Counter, CounterRange, IdlePower, Measure, NotAZone, Provenance, Reading, SourceId, Zone, ZoneName};
+pub use reading::{
+    Counter, CounterRange, IdlePower, Measure, NotAZone, PROCESSORS_UPDATE, Provenance, Reading, SourceId, Zone,
+    ZoneName,
+};
 
 use crate::clock::Timestamp;
 

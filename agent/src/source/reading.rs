@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::units::{Microjoules, RelativeUncertainty, Watts};
+use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
 
 /// The name of one configured source, for example `rapl-perf` or `esp32:192.0.2.10:30000/2`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -230,8 +230,36 @@ pub struct Reading {
     pub measure: Measure,
     /// How sure the source is of the energy between two readings.
     pub uncertainty: RelativeUncertainty,
+    /// Whether the meter was at the end of its range since the reading before, at least for a part of the time, so that what it
+    /// says is less than was used.
+    pub clipped: bool,
     /// `Measured` for a meter, `Estimated` for a model.
     pub provenance: Provenance,
+}
+
+/// How often a processor's own energy counters are updated (Intel SDM vol. 3B, 16.10.2: about every millisecond; Hähnel et al.,
+/// "Measuring energy consumption for short code paths using RAPL", 2012).
+pub const PROCESSORS_UPDATE: Nanoseconds = Nanoseconds(976_600);
+
+impl Reading {
+    /// Whether it is of a processor's own energy counter, which is updated every [`PROCESSORS_UPDATE`], nobody knows when.
+    pub fn is_processors_own(&self) -> bool {
+        let of_processor = matches!(
+            self.zone.name,
+            ZoneName::Package | ZoneName::Core | ZoneName::Uncore | ZoneName::Dram | ZoneName::Psys
+        );
+        of_processor && self.provenance == Provenance::Measured && matches!(self.measure, Measure::Energy(_))
+    }
+
+    /// The variance of the energy between two readings at this power because it is not known when they were updated, square
+    /// microjoules: at both ends a time that is anywhere within the time between updates.
+    pub fn timing_variance(&self, Watts(power): Watts) -> f64 {
+        if !self.is_processors_own() {
+            return 0.0;
+        }
+        // Watts are thousandths of microjoules a nanosecond.
+        (power * PROCESSORS_UPDATE.0 as f64 / 1e3).powi(2) / 6.0
+    }
 }
 
 #[cfg(test)]

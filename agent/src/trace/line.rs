@@ -133,6 +133,9 @@ pub(super) struct ReadingLine<'a> {
     /// One standard deviation of the energy between two readings, relative.
     #[serde(default)]
     pub(super) uncertainty: f64,
+    /// Whether the meter was at the end of its range.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) clipped: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) estimated: bool,
 }

@@ -44,6 +44,7 @@ pub(super) fn reading(line: &ReadingLine<'_>, at: Timestamp) -> Result<Reading, 
         at: line.as_of_ns.map_or(at, Timestamp),
         measure,
         uncertainty: RelativeUncertainty(line.uncertainty),
+        clipped: line.clipped,
         provenance: if line.estimated { Provenance::Estimated } else { Provenance::Measured },
     })
 }

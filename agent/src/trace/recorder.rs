@@ -95,6 +95,7 @@ impl Recorder {
             epoch: counter.map_or(0, |counter| counter.epoch),
             power_uw: power,
             uncertainty: reading.uncertainty.0,
+            clipped: reading.clipped,
             estimated: reading.provenance == Provenance::Estimated,
         };
         self.done.readings += 1;

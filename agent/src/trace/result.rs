@@ -51,6 +51,11 @@ struct MeterLine<'a> {
     offset_w: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset_sigma_w: Option<f64>,
+    static_w: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_w: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reckoned_uj: Option<u64>,
     disagrees: bool,
 }
 
@@ -168,7 +173,7 @@ impl<W: Write> ResultWriter<W> {
 
     /// What became known of a meter.
     pub(super) fn meter(&mut self, state: &MeterState) -> io::Result<()> {
-        let MeterState { zone, source, lag, supply, off: _, disagrees } = state;
+        let MeterState { zone, source, lag, supply, off: _, disagrees, reckoned, static_power, idle_power } = state;
         let line = MeterLine {
             meter: &source.0,
             zone: zone.to_string(),
@@ -179,6 +184,9 @@ impl<W: Write> ResultWriter<W> {
             gain_sigma: supply.map(|supply| supply.gain_sigma),
             offset_w: supply.map(|supply| supply.offset.0),
             offset_sigma_w: supply.map(|supply| supply.offset_sigma.0),
+            static_w: static_power.0,
+            idle_w: idle_power.map(|power| power.0),
+            reckoned_uj: (!reckoned.is_zero()).then_some(reckoned.0),
             disagrees: *disagrees,
         };
         write_line(&mut self.out, &line)

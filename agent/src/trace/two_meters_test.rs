@@ -13,7 +13,7 @@ use super::{By, Replay, ReplayOptions};
 /// How the machine's power follows from its package's: `(package + BOARD) / EFFICIENCY`.
 const EFFICIENCY: f64 = 0.86;
 const BOARD: f64 = 9.0;
-const VOLTS: f64 = 12.0;
+const VOLTS: f64 = 48.0;
 const CPUS: usize = 4;
 const WINDOW: f64 = 0.1;
 

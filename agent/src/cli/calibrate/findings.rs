@@ -125,6 +125,7 @@ mod tests {
                 at: Timestamp(second * SECOND),
                 measure: Measure::Power(Watts(watts)),
                 uncertainty: RelativeUncertainty(0.01),
+                clipped: false,
                 provenance: Provenance::Measured,
             });
         };

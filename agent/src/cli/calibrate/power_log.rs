@@ -81,6 +81,7 @@ mod tests {
             at: Timestamp(second * Nanoseconds::SECOND.0),
             measure: Measure::Energy(counter),
             uncertainty: RelativeUncertainty(0.01),
+            clipped: false,
             provenance: Provenance::Measured,
         }
     }

@@ -192,6 +192,7 @@ impl ChannelState {
             at: self.last_at,
             measure: Measure::Energy(Counter { total, range: CounterRange::Unbounded, epoch: self.epoch }),
             uncertainty: combined(&[INPUT.uncertainty(mean, saturated), self.volts_uncertainty]),
+            clipped: saturated,
             provenance: Provenance::Measured,
         };
         Heard { outcome: Outcome::Accepted, reading: Some(reading), change, saturated, error: None }

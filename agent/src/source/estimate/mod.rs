@@ -159,6 +159,7 @@ impl Package {
             at,
             measure: Measure::Energy(Counter { total: self.total, range: CounterRange::Unbounded, epoch: 0 }),
             uncertainty,
+            clipped: false,
             provenance: Provenance::Estimated,
         }
     }

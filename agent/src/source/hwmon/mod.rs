@@ -95,6 +95,7 @@ impl Hwmon {
                 at,
                 measure: Measure::Energy(counter),
                 uncertainty: RelativeUncertainty(uncertainty),
+                clipped: false,
                 provenance: Provenance::Measured,
             });
         }

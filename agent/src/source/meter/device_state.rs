@@ -244,6 +244,7 @@ impl ConfiguredChannel {
             at,
             measure: Measure::Energy(Counter { total, range: CounterRange::Unbounded, epoch }),
             uncertainty: combined(&[basis, of_saturation(share)]),
+            clipped: !at_full_scale.is_zero(),
             provenance: Provenance::Measured,
         };
         Ok((reading, !at_full_scale.is_zero()))

@@ -191,6 +191,7 @@ impl SampledSource for RaplPerf {
                 at,
                 measure: Measure::Energy(counter),
                 uncertainty: accuracy::uncertainty(&zone.name, self.amd),
+                clipped: false,
                 provenance: Provenance::Measured,
             });
         }

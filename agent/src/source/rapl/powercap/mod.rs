@@ -142,6 +142,7 @@ impl SampledSource for RaplPowercap {
                 at,
                 measure: Measure::Energy(counter),
                 uncertainty: accuracy::uncertainty(&name.name, self.amd),
+                clipped: false,
                 provenance: Provenance::Measured,
             });
         }
