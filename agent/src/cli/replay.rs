@@ -99,7 +99,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let file = File::open(path)?;
     if path.extension().is_some_and(|extension| extension == "gz") {
         return Ok(Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(file))));

@@ -13,12 +13,14 @@ const SHORTEST_SAMPLE: Nanoseconds = Nanoseconds::SECOND;
 const HORIZON: usize = 300;
 /// The part of the samples, those of the least utilisation, that count as the most idle ones.
 const IDLEST: f64 = 0.25;
-/// Samples that are busier than the idlest quarter by less than this are as idle.
-const AS_IDLE: f64 = 0.002;
+/// Utilisations that differ by less than this count as alike.
+const ALIKE: f64 = 0.002;
+/// How much busier a sample may be each second that none as idle as before has come.
+const PATIENCE: f64 = 0.05 / 3600.0;
+/// Up to this utilisation a machine is as good as idle.
+const IDLE: f64 = 0.05;
 /// How many samples in a row are averaged for the bound that static power never exceeds.
 const SMOOTHED: usize = 3;
-/// Utilisations that differ by less than this count as alike.
-const ALIKE: f64 = 0.05;
 /// How much of the way upwards the bound goes with each sample.
 const BOUND_RISE: f64 = 1.0 / 3600.0;
 /// How much of the way upwards is gone with each sample, so that a busier quarter of an hour hardly lifts the floor.
@@ -33,7 +35,7 @@ const RISE: f64 = 1.0 / 60.0;
 /// (Kepler scales by /proc/stat's idle share in the same way). The floor
 /// - goes where samples of a clearly lower utilisation than ever before say, at once;
 /// - follows samples about as idle as those it was learned from, downwards at once and upwards slowly;
-/// - stays where the horizon holds busier samples only;
+/// - stays where the horizon holds busier samples only, for up to an hour for each 5 % that they are busier;
 /// - is never above the least mean power of three samples in a row.
 ///
 /// Before the first sample is complete, what there is of it counts, unless a floor is remembered: that counts as learned on
@@ -102,12 +104,12 @@ impl Envelope {
 
     /// The same where it was learned on a machine that was as good as idle, so that it holds for another time too.
     pub(super) fn idle_static_power(&self) -> Option<Watts> {
-        self.floor.filter(|floor| floor.utilisation <= ALIKE).map(|floor| Watts(floor.power))
+        self.floor.filter(|floor| floor.utilisation <= IDLE).map(|floor| Watts(floor.power))
     }
 
     /// What such a machine has drawn, with the little that it did.
     pub(super) fn idle_power(&self) -> Option<Watts> {
-        self.floor.filter(|floor| floor.utilisation <= ALIKE).map(|floor| Watts(floor.idle))
+        self.floor.filter(|floor| floor.utilisation <= IDLE).map(|floor| Watts(floor.idle))
     }
 
     /// What static power cannot be above: the least mean power of three samples in a row. Over an hour without as little it
@@ -122,12 +124,14 @@ impl Envelope {
         self.least = Some(least);
         let found = self.idle_sample().floor();
         let mut floor = match self.floor {
-            Some(floor) if found.utilisation > floor.utilisation + ALIKE => floor,
+            Some(floor) if found.utilisation > floor.utilisation + ALIKE => {
+                Floor { utilisation: floor.utilisation + PATIENCE, ..floor }
+            }
             Some(floor) if found.utilisation >= floor.utilisation - ALIKE => {
-                let moved = |from: f64, to: f64| from + (to - from) * if to > from { RISE } else { 1.0 };
+                let rise = if found.power > floor.power { RISE } else { 1.0 };
                 Floor {
-                    power: moved(floor.power, found.power),
-                    idle: moved(floor.idle, found.idle),
+                    power: floor.power + (found.power - floor.power) * rise,
+                    idle: found.idle,
                     utilisation: floor.utilisation.min(found.utilisation),
                 }
             }
@@ -143,10 +147,11 @@ impl Envelope {
             left.utilisation.total_cmp(&right.utilisation).then(left.power.total_cmp(&right.power))
         });
         let idlest = (samples.len() as f64 * IDLEST).ceil() as usize;
-        let least = samples[idlest - 1].utilisation + AS_IDLE;
+        let least = samples[idlest - 1].utilisation + ALIKE;
         samples.truncate(samples.partition_point(|sample| sample.utilisation <= least));
+        let utilisation = samples[samples.len() - 1].utilisation;
         samples.sort_unstable_by(|left, right| left.power.total_cmp(&right.power));
-        samples[(samples.len() - 1) / 2]
+        Sample { power: samples[(samples.len() - 1) / 2].power, utilisation }
     }
 
     fn least_smoothed(&self) -> f64 {

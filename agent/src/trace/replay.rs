@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
+use std::thread;
 
 use crate::activity::{ActivityWindow, Lifecycle, Pid, Slice};
 use crate::attribute::attribute;
@@ -18,7 +19,7 @@ use super::line::{Activity, FunctionLine, Invocation, Line};
 use super::machine::Machine;
 use super::meter::{Esp32Channels, reading};
 use super::problem::{Problem, TraceError};
-use super::reader::TraceReader;
+use super::reader::read;
 use super::result::{By, ResultWriter};
 use super::scan::cgroups_with_functions;
 
@@ -93,19 +94,24 @@ impl<W: Write> Replay<W> {
     ///
     /// # Errors
     /// When a line cannot be read or makes no sense, or the result cannot be written.
-    pub fn run<R: BufRead>(
+    pub fn run<R: BufRead + Send>(
         open: impl Fn() -> io::Result<R>,
         options: &ReplayOptions,
         out: W,
     ) -> anyhow::Result<Replayed> {
         let consumers = Consumers::new(cgroups_with_functions(open()?));
-        let mut trace = TraceReader::new(open()?)?;
-        let machine = Machine::of(trace.header()).map_err(|problem| TraceError { line: 1, problem })?;
-        let mut replay = Self::new(machine, consumers, options, out);
-        while let Some((number, line)) = trace.next()? {
-            replay.line(&line, number)?;
-        }
-        replay.end()
+        let trace = open()?;
+        thread::scope(|scope| {
+            let (header, lines) = read(trace, scope)?;
+            let machine = Machine::of(&header).map_err(|problem| TraceError { line: 1, problem })?;
+            let mut replay = Self::new(machine, consumers, options, out);
+            for some in lines {
+                for (number, line) in some?.iter() {
+                    replay.line(line, number)?;
+                }
+            }
+            replay.end()
+        })
     }
 
     fn new(machine: Machine, consumers: Consumers, options: &ReplayOptions, out: W) -> Self {

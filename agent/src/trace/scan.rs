@@ -4,6 +4,7 @@
 
 use std::io::BufRead;
 
+use memchr::memmem;
 use rustc_hash::FxHashSet;
 
 use super::line::Line;
@@ -11,10 +12,11 @@ use super::line::Line;
 /// The cgroups that have a function or an invocation somewhere in a trace. What cannot be read is left to the replay, which
 /// says what is wrong with it.
 pub(super) fn cgroups_with_functions(mut trace: impl BufRead) -> FxHashSet<Box<str>> {
-    let (mut text, mut found) = (String::new(), FxHashSet::default());
-    while trace.read_line(&mut text).is_ok_and(|length| length > 0) {
-        if has_object(&text, "\"invocation\"") || has_object(&text, "\"function\"") {
-            let line: Line<'_> = serde_json::from_str(&text).unwrap_or_default();
+    let (mut text, mut found) = (Vec::new(), FxHashSet::default());
+    let keys = [memmem::Finder::new("\"invocation\""), memmem::Finder::new("\"function\"")];
+    while trace.read_until(b'\n', &mut text).is_ok_and(|length| length > 0) {
+        if keys.iter().any(|key| has_object(&text, key)) {
+            let line: Line<'_> = serde_json::from_slice(&text).unwrap_or_default();
             let invoked = line.invocation.and_then(|invocation| invocation.cgroup);
             found
                 .extend(line.function.map(|function| function.cgroup).or(invoked).map(|cgroup| cgroup.as_ref().into()));
@@ -25,10 +27,10 @@ pub(super) fn cgroups_with_functions(mut trace: impl BufRead) -> FxHashSet<Box<s
 }
 
 /// Whether a line has an object under this key.
-fn has_object(text: &str, key: &str) -> bool {
-    text.match_indices(key).any(|(at, _)| {
-        let value = text[at + key.len()..].trim_start().strip_prefix(':');
-        value.is_some_and(|value| value.trim_start().starts_with('{'))
+fn has_object(text: &[u8], key: &memmem::Finder<'_>) -> bool {
+    key.find_iter(text).any(|at| {
+        let value = text[at + key.needle().len()..].trim_ascii_start().strip_prefix(b":");
+        value.is_some_and(|value| value.trim_ascii_start().starts_with(b"{"))
     })
 }
 

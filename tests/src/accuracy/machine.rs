@@ -6,6 +6,8 @@ pub(super) const STEP: f64 = 1e-3;
 const AMBIENT: f64 = 25.0;
 /// After how many seconds an idle machine has cooled down.
 const REST: f64 = 120.0;
+/// What a clock of 1 is, GHz.
+const TOP_CLOCK: f64 = 4.0;
 /// How fast a core's clock follows its load: part of the way in a step. Governors take some 10 ms.
 const GOVERNOR: f64 = 0.1;
 
@@ -46,6 +48,8 @@ pub(super) struct Running {
     pub(super) intensity: f64,
     /// How much memory traffic it makes; 1 is much.
     pub(super) memory: f64,
+    /// Whether it switches more because its instructions are wider, and not because there are more of them.
+    pub(super) wide: bool,
 }
 
 /// Power in a step, watts.
@@ -56,6 +60,17 @@ pub(super) struct Power {
     /// What each function's work draws in packages, and of the node, above what the idle machine draws.
     pub(super) package_of: Vec<f64>,
     pub(super) node_of: Vec<f64>,
+    /// What the processor counts of each that runs.
+    pub(super) counted: Vec<Counted>,
+}
+
+/// What a processor's counters count, billions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted {
+    /// Cycles that a thread was not halted.
+    pub cycles: f64,
+    /// Instructions.
+    pub instructions: f64,
 }
 
 impl Machine {
@@ -105,6 +120,7 @@ impl Machine {
         let mut packages = vec![0.0; self.packages];
         let (mut package_of, mut memory_of) = (vec![0.0; functions], vec![0.0; functions]);
         let mut of_all = vec![0.0; functions];
+        let mut counted = vec![Counted::default(); running.len()];
         let cores = self.clocks.len();
         let mut busy = vec![0.0_f64; cores];
         for it in running {
@@ -122,16 +138,22 @@ impl Machine {
             }
             // The uncore wakes with the first core and then grows slowly.
             let uncore = 5.0 * (1.0 - (-active / 1.5).exp());
-            let runs_here = |it: &&Running| self.cpus[it.cpu].package == package;
-            let time: f64 = running.iter().filter(runs_here).map(|it| it.fraction).sum();
+            let runs_here = |it: &Running| self.cpus[it.cpu].package == package;
+            let time: f64 = running.iter().filter(|it| runs_here(it)).map(|it| it.fraction).sum();
             let mut mine = vec![0.0; functions];
-            for it in running.iter().filter(runs_here) {
+            for (it, counted) in running.iter().zip(&mut counted).filter(|(it, _)| runs_here(it)) {
                 let cpu = self.cpus[it.cpu];
                 let clock = self.clocks[cpu.core];
                 let volts = 0.65 + 0.45 * clock;
                 // Two threads on a core get about 60 % each.
                 let shared = (busy[cpu.core] - it.fraction).clamp(0.0, 1.0);
                 let throughput = it.fraction * (1.0 - 0.4 * shared);
+                // Memory makes threads wait.
+                let per_cycle = 2.0 / (1.0 + it.memory) * if it.wide { 1.0 } else { 0.5 + 0.5 * it.intensity };
+                *counted = Counted {
+                    cycles: TOP_CLOCK * clock * it.fraction * STEP,
+                    instructions: TOP_CLOCK * clock * per_cycle * throughput * STEP,
+                };
                 let size = if cpu.small { 0.3 } else { 1.0 };
                 let switching = 7.5 * size * it.intensity * volts * volts * clock * throughput;
                 let awake = 0.8 * size * it.fraction / busy[cpu.core].max(1.0);
@@ -164,7 +186,7 @@ impl Machine {
         }
         let mut node_of = vec![0.0; functions];
         share_out(node - self.idle.1, &of_all, &mut node_of);
-        Power { packages, node, package_of, node_of }
+        Power { packages, node, package_of, node_of, counted }
     }
 
     /// What a supply takes to give so many watts: it is bad at small loads.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::estimate::Energies;
 use super::run::{Run, Window};
+use super::smartwatts::smartwatts;
 use super::truth::BIN_SECONDS;
 
 /// A method of attribution.
@@ -17,12 +18,13 @@ pub struct Method {
     pub energies: fn(&Run) -> Energies,
 }
 
-/// Those that need no hardware counters.
+/// All of them. Only SmartWatts sees hardware counters.
 pub const METHODS: &[Method] = &[
     Method { name: "notebook", of_node: true, energies: notebook },
     Method { name: "Kepler", of_node: false, energies: kepler },
     Method { name: "Scaphandre", of_node: false, energies: scaphandre },
     Method { name: "DEEP-mon", of_node: false, energies: deep_mon },
+    Method { name: "SmartWatts, by counters", of_node: false, energies: smartwatts },
 ];
 
 const WINDOW_SECONDS: f64 = 0.1;

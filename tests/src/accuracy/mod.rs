@@ -15,6 +15,7 @@ mod scenario;
 mod scheduler;
 mod score;
 mod sensors;
+mod smartwatts;
 mod truth;
 
 pub use estimate::{Energies, Said, by_prony};

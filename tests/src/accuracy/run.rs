@@ -4,7 +4,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::machine::{Machine, Running, STEP};
+use super::machine::{Counted, Machine, Running, STEP};
 use super::scenario::{Function, Scenario};
 use super::scheduler::{Job, Scheduler};
 use super::sensors::{Meters, NodeMeter, Rapl};
@@ -30,6 +30,8 @@ pub struct Usage {
     pub cpu: usize,
     /// For how long, seconds.
     pub seconds: f64,
+    /// What was counted meanwhile.
+    pub counted: Counted,
 }
 
 /// A window of 100 ms as every method may see it.
@@ -66,6 +68,10 @@ pub struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Always,
+    /// Activity, with what the processor counts.
+    Counted,
+    /// Activity, without.
+    Plain,
     Rapl,
     Node,
 }
@@ -79,9 +85,10 @@ impl Run {
     /// The trace, as the agent would have recorded it with these meters.
     pub fn trace(&self, meters: Meters) -> String {
         let is_there = |kind: Kind| match meters {
-            Meters::All => true,
-            Meters::Rapl => kind != Kind::Node,
-            Meters::Node => kind != Kind::Rapl,
+            Meters::All => kind != Kind::Counted,
+            Meters::Rapl => ![Kind::Node, Kind::Counted].contains(&kind),
+            Meters::RaplAndCounters => ![Kind::Node, Kind::Plain].contains(&kind),
+            Meters::Node => ![Kind::Rapl, Kind::Counted].contains(&kind),
         };
         self.lines
             .iter()
@@ -113,7 +120,7 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Run {
                 next_pid += u32::from(function.forks);
                 let pid = if function.forks { next_pid } else { 1_000 + number as u32 };
                 let length = random.random_range(function.length.0..function.length.1);
-                scheduler.add(Job::new(number, pid, length));
+                scheduler.add(Job::new(number, pid, length, now));
             }
         }
         let (ran, done) = scheduler.step(&watched.machine);
@@ -123,7 +130,7 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Run {
             .collect();
         watched.step(&ran, &functions, &phases, &mut random);
         for job in done.iter().filter(|job| functions[job.function].forks) {
-            watched.exited(job.pid);
+            watched.finished(job);
         }
         if watched.steps.is_multiple_of(WINDOW) {
             watched.end_window(scheduler.processes(&functions));
@@ -194,8 +201,14 @@ impl Watched {
             .map(|ran| {
                 let function = &functions[ran.function];
                 let intensity = function.intensity * phases[ran.function];
-                let (cpu, fraction, memory) = (ran.cpu, ran.fraction, function.memory);
-                Running { cpu, function: ran.function, fraction, intensity, memory }
+                Running {
+                    cpu: ran.cpu,
+                    function: ran.function,
+                    fraction: ran.fraction,
+                    intensity,
+                    memory: function.memory,
+                    wide: ran.function.is_multiple_of(2),
+                }
             })
             .collect();
         let disk = if random.random_range(0.0..1.0) < 0.02 { 2.0 } else { 0.0 };
@@ -208,22 +221,33 @@ impl Watched {
             self.charge_seen = charge;
             self.late.push((line["at_ns"].as_u64().unwrap_or_default(), line));
         }
-        for ran in ran {
-            let same = |usage: &&mut Usage| usage.pid == ran.pid && usage.cpu == ran.cpu;
-            let seconds = ran.fraction * STEP;
-            if let Some(usage) = self.window.usages.iter_mut().find(same) {
-                usage.seconds += seconds;
-            } else {
-                self.window.usages.push(Usage { function: ran.function, pid: ran.pid, cpu: ran.cpu, seconds });
-            }
+        for (ran, counted) in ran.iter().zip(&power.counted) {
+            let same = |usage: &Usage| usage.pid == ran.pid && usage.cpu == ran.cpu;
+            let place = self.window.usages.iter().position(same).unwrap_or_else(|| {
+                let (function, pid, cpu) = (ran.function, ran.pid, ran.cpu);
+                self.window.usages.push(Usage { function, pid, cpu, seconds: 0.0, counted: Counted::default() });
+                self.window.usages.len() - 1
+            });
+            let usage = &mut self.window.usages[place];
+            usage.seconds += ran.fraction * STEP;
+            usage.counted.cycles += counted.cycles;
+            usage.counted.instructions += counted.instructions;
         }
         self.steps += 1;
     }
 
-    /// A process has ended in the step that was last.
-    fn exited(&mut self, pid: u32) {
-        let at = (self.steps as f64 * STEP * 1e9) as u64;
-        self.run.lines.push((Kind::Always, json!({ "at_ns": at, "exit": { "pid": pid } })));
+    /// A job that was a process, and an invocation, has ended in the step that was last. Its name says of which function it is,
+    /// and when it ended.
+    fn finished(&mut self, job: &Job) {
+        let now = self.steps as f64 * STEP;
+        let at = (now * 1e9) as u64;
+        let name = &self.run.functions[job.function];
+        let invocation = json!({
+            "id": invocation_id(job.function, now, job.pid), "function": name, "cgroup": cgroup(name), "pid": job.pid,
+            "start_ns": (job.came * 1e9) as u64, "end_ns": at,
+        });
+        self.run.lines.push((Kind::Always, json!({ "at_ns": at, "exit": { "pid": job.pid } })));
+        self.run.lines.push((Kind::Always, json!({ "at_ns": at, "invocation": invocation })));
     }
 
     /// Ends a window with the last step; these processes are there.
@@ -234,13 +258,25 @@ impl Watched {
             self.window.node += std::mem::take(&mut self.node_seen);
         }
         self.run.lines.extend(self.rapl.read(at).map(|line| (Kind::Rapl, line)));
-        self.run.lines.push((Kind::Always, activity(&self.window, at, &self.run)));
+        for (kind, counts) in [(Kind::Counted, true), (Kind::Plain, false)] {
+            self.run.lines.push((kind, activity(&self.window, at, &self.run, counts)));
+        }
         let shown: f64 = self.rapl.shown().iter().sum();
         self.window.rapl = shown - self.rapl_before;
         self.rapl_before = shown;
         self.window.living = living;
         self.run.windows.push(std::mem::take(&mut self.window));
     }
+}
+
+fn invocation_id(function: usize, ended: f64, pid: u32) -> String {
+    format!("{function}/{}/{pid}", (ended / BIN_SECONDS) as usize)
+}
+
+/// Of which function an invocation was, and in which bin it ended.
+pub(super) fn invocation_of(id: &str) -> Option<(usize, usize)> {
+    let (function, rest) = id.split_once('/')?;
+    Some((function.parse().ok()?, rest.split_once('/')?.0.parse().ok()?))
 }
 
 fn cgroup(function: &str) -> String {
@@ -271,27 +307,34 @@ fn header(machine: &Machine) -> Value {
     json!({ "prony_trace": 1, "node": "simulated", "cpus": cpus })
 }
 
-fn activity(window: &Window, to: u64, run: &Run) -> Value {
+fn activity(window: &Window, to: u64, run: &Run, counts: bool) -> Value {
     let length = WINDOW as f64 * STEP;
     let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
     let mut idle = vec![length; run.cpus];
-    let mut consumers: Vec<(u32, Value)> = Vec::new();
+    let mut consumers: Vec<(u32, usize, Vec<(usize, u64)>, Counted)> = Vec::new();
     for usage in &window.usages {
         idle[usage.cpu] -= usage.seconds;
-        let time = json!([usage.cpu, nanoseconds(usage.seconds)]);
-        if let Some((_, consumer)) = consumers.iter_mut().find(|(pid, _)| *pid == usage.pid)
-            && let Some(times) = consumer["cpu_ns"].as_array_mut()
-        {
-            times.push(time);
-            continue;
-        }
-        let name = &run.functions[usage.function];
-        consumers
-            .push((usage.pid, json!({ "cgroup": cgroup(name), "pid": usage.pid, "comm": name, "cpu_ns": [time] })));
+        let place = consumers.iter().position(|(pid, ..)| *pid == usage.pid).unwrap_or_else(|| {
+            consumers.push((usage.pid, usage.function, Vec::new(), Counted::default()));
+            consumers.len() - 1
+        });
+        let (_, _, times, counted) = &mut consumers[place];
+        times.push((usage.cpu, nanoseconds(usage.seconds)));
+        counted.cycles += usage.counted.cycles;
+        counted.instructions += usage.counted.instructions;
     }
     let idle: Vec<Value> =
         idle.iter().enumerate().map(|(cpu, time)| json!([cpu, nanoseconds(time.max(0.0))])).collect();
-    let consumers: Vec<Value> = consumers.into_iter().map(|(_, consumer)| consumer).collect();
+    let line = |(pid, function, times, counted): (u32, usize, Vec<(usize, u64)>, Counted)| {
+        let name = &run.functions[function];
+        let mut line = json!({ "cgroup": cgroup(name), "pid": pid, "comm": name, "cpu_ns": times });
+        if counts {
+            let whole = |billions: f64| (billions * 1e9).round() as u64;
+            line["counters"] = json!({ "cycles": whole(counted.cycles), "instructions": whole(counted.instructions) });
+        }
+        line
+    };
+    let consumers: Vec<Value> = consumers.into_iter().map(line).collect();
     let activity = json!({ "from_ns": to - nanoseconds(length), "to_ns": to, "idle_ns": idle, "consumers": consumers });
     json!({ "at_ns": to, "activity": activity })
 }

@@ -16,12 +16,14 @@ pub(super) struct Job {
     pub(super) pid: u32,
     /// CPU time that is left, in steps.
     pub(super) left: f64,
+    /// When it came, seconds.
+    pub(super) came: f64,
     ran: u32,
 }
 
 impl Job {
-    pub(super) fn new(function: usize, pid: u32, steps: f64) -> Self {
-        Self { function, pid, left: steps, ran: 0 }
+    pub(super) fn new(function: usize, pid: u32, steps: f64, came: f64) -> Self {
+        Self { function, pid, left: steps, came, ran: 0 }
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Meters {
     All,
     /// RAPL only.
     Rapl,
+    /// RAPL, and what the processor's counters count of whoever runs.
+    RaplAndCounters,
     /// Only that of the whole machine.
     Node,
 }

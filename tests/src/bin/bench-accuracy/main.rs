@@ -21,16 +21,17 @@ use plot::Series;
 use table::{Table, percent};
 
 /// How Prony is tried: with which meters, about the whole machine or packages, and by which weights.
-const OURS: [(&str, (Meters, bool, Weights)); 6] = [
+const OURS: [(&str, (Meters, bool, Weights)); 7] = [
     ("Prony: node, all meters", (Meters::All, true, Weights::Learned)),
     ("packages, RAPL", (Meters::Rapl, false, Weights::Learned)),
+    ("RAPL and counters", (Meters::RaplAndCounters, false, Weights::Learned)),
     ("node, 1 Hz meter", (Meters::Node, true, Weights::Learned)),
     ("common weights: all", (Meters::All, true, Weights::Common)),
     ("RAPL", (Meters::Rapl, false, Weights::Common)),
     ("meter", (Meters::Node, true, Weights::Common)),
 ];
 /// How many of these learn.
-const LEARN: usize = 3;
+const LEARN: usize = 4;
 /// How much of a recorded run methods may learn from before errors count, seconds.
 const RECORDED_FROM: f64 = 20.0;
 
@@ -104,6 +105,8 @@ struct Found {
     ours: Vec<Vec<f64>>,
     covered: Vec<Vec<f64>>,
     others: Vec<Vec<f64>>,
+    /// Of the invocations that were told, by function.
+    invocations: Vec<f64>,
 }
 
 fn all(options: &Options) -> Result<Found> {
@@ -123,7 +126,7 @@ fn all(options: &Options) -> Result<Found> {
 impl Found {
     fn add(&mut self, name: String, runs: impl Iterator<Item = Result<Run>>, counted_from: f64) -> Result<()> {
         let (mut ours, mut within) = (vec![Vec::new(); OURS.len()], vec![Vec::new(); OURS.len()]);
-        let mut others = vec![Vec::new(); METHODS.len()];
+        let (mut others, mut by_invocation) = (vec![Vec::new(); METHODS.len()], vec![Vec::new(); OURS.len()]);
         for run in runs {
             let run = run?;
             let truth = |of_node: bool| if of_node { &run.truth.node } else { &run.truth.packages };
@@ -131,12 +134,18 @@ impl Found {
                 let said = by_prony(&HeldOut::of(&run, meters, counted_from), of_node, weights)?;
                 ours[place].push(error(&said.energies, truth(of_node), counted_from));
                 within[place].push(covered(&said, truth(of_node), counted_from));
+                if said.invocations.iter().flatten().any(|energy| *energy > 0.0) {
+                    by_invocation[place].push(error(&said.invocations, truth(of_node), counted_from));
+                }
             }
             for (errors, method) in others.iter_mut().zip(METHODS) {
                 errors.push(error(&(method.energies)(&run), truth(method.of_node), counted_from));
             }
         }
         ensure!(!ours[0].is_empty(), "no run");
+        if !by_invocation[0].is_empty() {
+            self.invocations = by_invocation.into_iter().map(median).collect();
+        }
         let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
         self.names.push(name);
         self.ours.push(ours.into_iter().map(median).collect());
@@ -150,6 +159,10 @@ impl Found {
         let mut table = Table::new(std::iter::once("mean error").chain(titles));
         for ((name, ours), others) in self.names.iter().zip(&self.ours).zip(&self.others) {
             table.row(name, ours.iter().chain(others).map(|error| percent(*error)));
+        }
+        if !self.invocations.is_empty() {
+            let ours = self.invocations.iter().map(|error| percent(*error));
+            table.row("short, by invocation", ours.chain(METHODS.iter().map(|_| "–".to_owned())));
         }
         table.markdown()
     }
@@ -229,6 +242,9 @@ fn before(name: &str, run: &MeasuredRun) -> String {
         }
         if let (Some(gain), Some(sigma), Some(offset)) = (number("gain"), number("gain_sigma"), number("offset_w")) {
             let _ = write!(text, "; {gain:.2} ± {sigma:.2} W a watt of the package, and {offset:.1} W beside it");
+        }
+        if let Some(idle) = number("idle_w") {
+            let _ = write!(text, "; idle at {idle:.2} W");
         }
         text + "\n"
     });
