@@ -1,8 +1,8 @@
-//! Divides a whole number of microjoules into whole parts that follow real-valued quotas and lose nothing.
+//! Divides a whole number, mostly of microjoules, into whole parts that follow real-valued quotas and lose nothing.
 
 use std::cmp::Ordering;
 
-use crate::units::Microjoules;
+use crate::units::{Microjoules, Nanoseconds};
 
 /// The part of `energy` (in microjoules) that falls to somebody with `part` of the `whole` activity:
 /// `(part / whole) x energy`, in this order of operations. Zero where there is no whole.
@@ -35,6 +35,16 @@ pub fn largest_remainder(quotas: &[f64], total: Microjoules) -> Vec<Microjoules>
 pub fn equal_parts(total: Microjoules, count: usize) -> impl Iterator<Item = Microjoules> {
     let count = count as u64;
     (0..count).map(move |index| Microjoules(total.0 / count + u64::from(index < total.0 % count)))
+}
+
+/// Divides a count of events in proportion to CPU times, by [`largest_remainder`]. Without any time there are only zeros.
+pub fn divide_count(total: u64, times: &[Nanoseconds]) -> Vec<u64> {
+    let whole: f64 = times.iter().map(|time| time.0 as f64).sum();
+    if whole == 0.0 {
+        return vec![0; times.len()];
+    }
+    let quotas: Vec<f64> = times.iter().map(|time| proportional_quota(time.0 as f64, whole, total as f64)).collect();
+    largest_remainder(&quotas, Microjoules(total)).into_iter().map(|part| part.0).collect()
 }
 
 /// Adds `missing` to `parts`: equally as often as it goes round, the rest by largest remainder.
@@ -114,6 +124,14 @@ mod tests {
         assert_eq!(parts, [0, 0, 0, 7].map(Microjoules));
         assert_eq!(largest_remainder(&[0.0, 0.0, 0.0], Microjoules(5)), [2, 2, 1].map(Microjoules));
         assert_eq!(largest_remainder(&[], Microjoules(5)), []);
+    }
+
+    #[test]
+    fn counts_go_by_time_and_add_up() {
+        let times = [30, 0, 60].map(Nanoseconds);
+        assert_eq!(divide_count(100, &times), [33, 0, 67]);
+        assert_eq!(divide_count(u64::MAX, &times).iter().sum::<u64>(), u64::MAX);
+        assert_eq!(divide_count(7, &[Nanoseconds::ZERO; 2]), [0, 0]);
     }
 
     #[test]

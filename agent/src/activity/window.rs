@@ -29,8 +29,8 @@ pub struct Counts {
 
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        self.cycles += other.cycles;
-        self.instructions += other.instructions;
+        self.cycles = self.cycles.saturating_add(other.cycles);
+        self.instructions = self.instructions.saturating_add(other.instructions);
     }
 }
 
@@ -43,7 +43,7 @@ pub struct ActivityWindow {
     pub to: Timestamp,
     /// Who ran; the slices of one consumer follow each other, its shards ascending, each at most once.
     pub slices: Vec<Slice>,
-    /// What was counted in each of the slices, in their order; empty on a machine without such counters.
+    /// What was counted in each of the slices, in their order; empty where that is not known of all of them.
     pub counts: Vec<Counts>,
     /// Idle time by shard, indexed by [`ShardId`].
     pub idle: Vec<Nanoseconds>,
@@ -57,6 +57,11 @@ impl ActivityWindow {
     /// The window's length.
     pub fn length(&self) -> Nanoseconds {
         self.to.since(self.from)
+    }
+
+    /// Whether [`Self::counts`] are those of all slices.
+    pub fn has_counts(&self) -> bool {
+        self.counts.len() == self.slices.len()
     }
 
     /// CPU time of all consumers in a package; in all packages for `None`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::activity::{ActivityWindow, ConsumerId, ShardId, Slice};
+use crate::activity::{ActivityWindow, ConsumerId, Counts, ShardId, Slice};
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
@@ -46,12 +46,20 @@ impl JoinedWindow {
         if sum.kinds != next.kinds {
             Arc::make_mut(&mut sum.kinds).extend(&next.kinds);
         }
-        for slice in &next.slices {
+        let counted = sum.has_counts() && next.has_counts();
+        for (index, slice) in next.slices.iter().enumerate() {
             let place = *places.entry((slice.consumer, slice.shard)).or_insert_with(|| {
                 sum.slices.push(Slice { cpu_time: Nanoseconds::ZERO, ..*slice });
                 sum.slices.len() - 1
             });
             sum.slices[place].cpu_time += slice.cpu_time;
+            if counted {
+                sum.counts.resize(sum.slices.len(), Counts::default());
+                sum.counts[place] += next.counts[index];
+            }
+        }
+        if !counted {
+            sum.counts.clear();
         }
         if sum.idle.len() < next.idle.len() {
             sum.idle.resize(next.idle.len(), Nanoseconds::ZERO);
@@ -72,9 +80,13 @@ impl JoinedWindow {
     }
 
     /// The window, its slices in order.
-    pub(super) fn finish(mut self) -> ActivityWindow {
-        self.sum.slices.sort_unstable_by_key(|slice| (slice.consumer, slice.shard));
-        self.sum
+    pub(super) fn finish(self) -> ActivityWindow {
+        let Self { mut sum, places } = self;
+        sum.slices.sort_unstable_by_key(|slice| (slice.consumer, slice.shard));
+        if !sum.counts.is_empty() {
+            sum.counts = sum.slices.iter().map(|slice| sum.counts[places[&(slice.consumer, slice.shard)]]).collect();
+        }
+        sum
     }
 }
 
@@ -95,5 +107,31 @@ mod tests {
             (expected.from, expected.to, &expected.slices, &expected.idle)
         );
         assert_eq!(sum.topology.packages(), TWO_PACKAGES);
+    }
+
+    fn counted(from: u64, to: u64, slices: &[(u32, u16, u64)], cycles: &[u64]) -> ActivityWindow {
+        let counts = cycles.iter().map(|&cycles| Counts { cycles, instructions: 2 * cycles }).collect();
+        ActivityWindow { counts, ..window(from, to, slices) }
+    }
+
+    #[test]
+    fn counts_are_added_to_those_of_the_same_consumer_and_shard() {
+        let windows = [
+            counted(0, 100, &[(2, 0, 30), (2, 1, 5)], &[300, 50]),
+            counted(100, 200, &[], &[]),
+            counted(200, 300, &[(1, 1, 10), (2, 1, 5)], &[100, 60]),
+        ];
+        let expected = counted(0, 300, &[(1, 1, 10), (2, 0, 30), (2, 1, 10)], &[100, 300, 110]);
+        let sum = join(&windows).unwrap();
+        assert_eq!((sum.slices, sum.counts), (expected.slices, expected.counts));
+    }
+
+    #[test]
+    fn a_window_without_counts_leaves_none_to_the_sum() {
+        let with = || counted(0, 100, &[(2, 0, 30)], &[300]);
+        let without = || window(0, 100, &[(2, 0, 30)]);
+        for windows in [[with(), without(), with()], [without(), with(), with()], [with(), with(), without()]] {
+            assert_eq!(join(&windows).unwrap().counts, []);
+        }
     }
 }

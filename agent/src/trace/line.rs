@@ -97,6 +97,15 @@ pub(super) struct Consumer<'a> {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) kernel_thread: bool,
     pub(super) cpu_ns: Vec<(u32, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) counters: Option<CountersOf>,
+}
+
+/// What the processor's own counters counted while a consumer ran, on all CPUs.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct CountersOf {
+    pub(super) cycles: u64,
+    pub(super) instructions: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

@@ -3,6 +3,7 @@
 //! A recorded trace goes through the same fusion, attribution and invocation books as live data. There is no clock in
 //! them, so that the same trace and options give the same result, to the byte.
 
+mod activity;
 mod consumers;
 mod line;
 mod machine;

@@ -57,6 +57,19 @@ pub enum Problem {
         /// CPUs times the window's length.
         most: u128,
     },
+    /// More cycles or instructions than any processor has.
+    #[error(
+        "the {name} under \"counters\" add up to {told}, and its CPUs have {most} ns in that time: no processor does \
+             over 1,000 in a nanosecond"
+    )]
+    TooManyCounts {
+        /// Of what.
+        name: &'static str,
+        /// What they add up to.
+        told: u128,
+        /// CPUs times the window's length.
+        most: u128,
+    },
     /// A time that no clock shows.
     #[error("{0} is no time: times are nanoseconds below 2^62")]
     NoTime(u64),

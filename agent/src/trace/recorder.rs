@@ -14,7 +14,8 @@ use crate::identity::{FunctionId, Names};
 use crate::invocation::{Observed, Place};
 use crate::source::{CounterRange, IdlePower, Measure, Provenance, Reading, SourceId};
 
-use super::line::{Activity, Consumer, Exec, Exit, FunctionLine, Invocation, Line, ReadingLine};
+use super::activity::activity;
+use super::line::{Exec, Exit, FunctionLine, Invocation, Line, ReadingLine};
 use super::machine::header;
 
 /// How much waits for a slow disk before the pipeline waits too: windows get longer then, and nothing is lost.
@@ -220,36 +221,4 @@ fn write(chunk: &mut Vec<u8>, line: &impl Serialize) {
     // Lines are plain data, and memory takes them all.
     let _ = serde_json::to_writer(&mut *chunk, line);
     chunk.push(b'\n');
-}
-
-fn activity<'a>(window: &ActivityWindow, names: &'a Names) -> Activity<'a> {
-    // A shard of several CPUs stands under its first.
-    let cpu = |shard| window.topology.places_in(shard).first().map_or(0, |&place| window.topology.cpus()[place].cpu);
-    let idle = (0..).zip(&window.idle).filter(|(_, time)| !time.is_zero());
-    let mut consumers: Vec<Consumer<'_>> = Vec::with_capacity(window.slices.len());
-    let mut last = None;
-    for slice in &window.slices {
-        if last.replace(slice.consumer) != Some(slice.consumer) {
-            let name = names.consumer(&slice.consumer);
-            let path = names.cgroup(names.cgroup_of(&slice.consumer)).map_or("?", |known| &known.path);
-            consumers.push(Consumer {
-                cgroup: Cow::Borrowed(path),
-                pid: slice.consumer.pid.0,
-                start_ns: slice.consumer.start.0,
-                parent: name.map_or(0, |name| name.parent.0),
-                comm: name.map_or(Cow::Borrowed(""), |name| Cow::Borrowed(&name.comm_text)),
-                kernel_thread: name.is_some_and(|name| name.kernel_thread),
-                cpu_ns: Vec::with_capacity(1),
-            });
-        }
-        if let Some(consumer) = consumers.last_mut() {
-            consumer.cpu_ns.push((cpu(slice.shard), slice.cpu_time.0));
-        }
-    }
-    Activity {
-        from_ns: window.from.0,
-        to_ns: window.to.0,
-        idle_ns: idle.map(|(shard, time)| (cpu(crate::activity::ShardId(shard)), time.0)).collect(),
-        consumers,
-    }
 }

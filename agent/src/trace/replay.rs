@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::thread;
 
-use crate::activity::{ActivityWindow, Lifecycle, Pid, Slice};
+use crate::activity::{ActivityWindow, Lifecycle, Pid};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Policy, StaticPower, Weights};
@@ -14,6 +14,7 @@ use crate::invocation::{BookOptions, By as SeenBy, InvocationBook, Observed, Pla
 use crate::source::{Reading, Zone};
 use crate::units::{Nanoseconds, Volts};
 
+use super::activity::window;
 use super::consumers::Consumers;
 use super::line::{Activity, FunctionLine, Invocation, Line};
 use super::machine::Machine;
@@ -29,8 +30,6 @@ const LATENESS: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
 const HISTORY: Nanoseconds = Nanoseconds(LATENESS.0 + 30 * Nanoseconds::SECOND.0);
 /// How long after the end of a trace everything is settled.
 const ALL_SETTLED: Nanoseconds = Nanoseconds(60 * Nanoseconds::SECOND.0);
-/// How many times more CPU time than there is no window can have: some may be handed out late, but not that much.
-const TOO_MANY_TIMES: u128 = 10;
 /// Times from here on are none: 2^62 ns since 1970 are the year 2116.
 const NO_TIME: u64 = 1 << 62;
 /// The label under which functions are told to the pipeline.
@@ -183,33 +182,8 @@ impl<W: Write> Replay<W> {
         if to <= from || from < self.newest {
             return Err(Problem::OutOfOrder { from: from.0, to: to.0, newest: self.newest.0 });
         }
-        let times = line.consumers.iter().flat_map(|consumer| &consumer.cpu_ns).chain(&line.idle_ns);
-        let told = times.map(|(_, time)| u128::from(*time)).sum();
-        let most = self.machine.topology.cpus().len() as u128 * u128::from(to.since(from).0);
-        if told > most * TOO_MANY_TIMES {
-            return Err(Problem::TooMuchTime { told, most });
-        }
         self.newest = to;
-        let mut idle = vec![Nanoseconds::ZERO; self.machine.topology.shards()];
-        for &(cpu, time) in &line.idle_ns {
-            idle[usize::from(self.machine.shard(cpu)?.0)] += Nanoseconds(time);
-        }
-        let mut slices = Vec::with_capacity(line.consumers.len() * 2);
-        for consumer in &line.consumers {
-            let id = self.consumers.consumer(consumer, &mut self.names, &mut self.events);
-            for &(cpu, time) in consumer.cpu_ns.iter().filter(|(_, time)| *time > 0) {
-                slices.push(Slice { consumer: id, shard: self.machine.shard(cpu)?, cpu_time: Nanoseconds(time) });
-            }
-        }
-        // A consumer's slices follow each other, each shard once, whatever the order in the trace.
-        slices.sort_by_key(|slice| (slice.consumer, slice.shard));
-        slices.dedup_by(|next, kept| {
-            let same = (next.consumer, next.shard) == (kept.consumer, kept.shard);
-            kept.cpu_time += if same { next.cpu_time } else { Nanoseconds::ZERO };
-            same
-        });
-        let topology = Arc::clone(&self.machine.topology);
-        Ok(ActivityWindow { from, to, slices, counts: Vec::new(), idle, topology, kinds: Arc::default() })
+        window(line, (from, to), &self.machine, &mut self.consumers, &mut self.names, &mut self.events)
     }
 
     /// The same stages in the same order as live.
