@@ -185,8 +185,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("attribution.policy", Kind::Choice(&["separate", "proportional", "equal"]), Default("\"separate\""),
         "Who is charged static energy: `separate` nobody, it has a line of its own; `proportional` everybody who ran, \
          by CPU time; `equal` everybody who ran, in equal parts."),
-    Key::new("attribution.weights", Kind::Choice(&["common", "learned"]), Default("\"common\""),
-        "What activity counts for: CPU time alike for everybody, or what each function's or cgroup's work is seen to draw."),
+    Key::new("attribution.weights", Kind::Choice(&["learned", "common"]), Default("\"learned\""),
+        "What activity counts for: `learned` what each function's, cgroup's or command's work is seen to draw of what meters \
+         measure, and CPU time until that is known; `common` CPU time, alike for everybody."),
     Key::new("attribution.profile", Kind::Path, Unset("\"/var/lib/prony/profile.json\""),
         "The file that keeps static power, as it was learned or measured by `prony calibrate`, from one start of the agent to \
          the next. Its folder has to be there, and writable. Nothing is kept where it is not given."),

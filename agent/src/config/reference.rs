@@ -114,7 +114,7 @@ mod tests {
             },
             attribution: AttributionConfig {
                 policy: Policy::Equal,
-                weights: Weights::Learned,
+                weights: Weights::Common,
                 profile: Some("/profile.json".into()),
                 static_power: [("package-0".to_owned(), Watts(12.5))].into(),
             },

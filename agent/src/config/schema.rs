@@ -322,11 +322,12 @@ pub struct AttributionConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Weights {
-    /// CPU time, alike for everybody.
+    /// What each function's, cgroup's or command's work takes, as learned from how measured power moves; CPU time until that is
+    /// known.
     #[default]
-    Common,
-    /// What each function's or cgroup's work takes, as learned from how measured power moves.
     Learned,
+    /// CPU time, alike for everybody.
+    Common,
 }
 
 /// Static power by zone, for example `package-0 = 12.5` or `node = 3.1`.

@@ -26,8 +26,10 @@ const FINE: i64 = 12_000_000;
 /// Means over a longer time than this are not considered.
 const LONGEST_MEAN: i64 = 4_000_000_000;
 const MEAN_STEP: i64 = 250_000_000;
-/// How much better a fit has to be for a mean over a longer time than a reading's to be believed.
-const BETTER: f64 = 0.85;
+/// How much more likely a mean over a longer time than a reading's has to make what was seen to be believed (the logarithm),
+/// and after how long what was seen counts for 1/e.
+const BELIEVED: f64 = 8.0;
+const REMEMBERED: Nanoseconds = Nanoseconds(600 * Nanoseconds::SECOND.0);
 /// What part of the meter's variance has to be explained, and how sure the delay has to be (one sigma), to be believed.
 const LEAST_EXPLAINED: f64 = 0.5;
 const LEAST_SURE: f64 = 0.15;
@@ -56,6 +58,10 @@ pub struct Lag {
 pub(super) struct Alignment {
     intervals: VecDeque<Interval>,
     since_looked: Nanoseconds,
+    /// How many have come since.
+    unseen: usize,
+    /// By mean, in steps of [`MEAN_STEP`]: how much more likely than a reading's it makes what was seen (the logarithm).
+    likelihoods: Vec<f64>,
     lag: Option<Lag>,
     /// How many looks in a row have found about the same.
     confirmed: u32,
@@ -116,11 +122,12 @@ impl Alignment {
             self.intervals.pop_front();
         }
         self.since_looked += time;
+        self.unseen += 1;
         if self.since_looked < LOOK_EVERY[usize::from(self.confirmed >= CONFIRMED)] {
             return false;
         }
-        self.since_looked = Nanoseconds::ZERO;
-        let Some(found) = self.look(explains) else { return false };
+        let time = std::mem::take(&mut self.since_looked);
+        let Some(found) = self.look(time, explains) else { return false };
         let (lag, is_step) = match self.lag {
             Some(known) => known.followed_by(found),
             None => (found, found.delay.abs() > MATTERS),
@@ -130,7 +137,8 @@ impl Alignment {
         is_step
     }
 
-    fn look(&self, explains: Explains<'_>) -> Option<Lag> {
+    /// Looks after some more time.
+    fn look(&mut self, more: Nanoseconds, explains: Explains<'_>) -> Option<Lag> {
         // With room for all delays and means.
         let room = LONGEST_MEAN / 2;
         let is_known = |it: &&Interval| {
@@ -151,10 +159,17 @@ impl Alignment {
         let near = |around: i64, step: i64| (around - 3 * step..=around + 3 * step).step_by(step as usize);
         let longer = (time..=LONGEST_MEAN).step_by(MEAN_STEP as usize).skip(1);
         let means = longer.filter_map(|mean| Some((mean, best(&mut near(coarse, COARSE), Some(mean))?)));
-        let smoothed = means
-            .min_by(|left, right| left.1.1.left.total_cmp(&right.1.1.left))
-            .filter(|(_, (_, fit))| fit.left < BETTER * of_coarse.left);
-        let (mean, around) = smoothed.map_or((None, coarse), |(mean, (delay, _))| (Some(mean), delay));
+        let means: Vec<(i64, (i64, Fit))> = means.collect();
+        // Of normal errors; those of earlier looks are in it already.
+        let unseen = std::mem::take(&mut self.unseen).min(intervals.len()) as f64;
+        let forget = (-(more.0 as f64) / REMEMBERED.0 as f64).exp();
+        self.likelihoods.resize(means.len(), 0.0);
+        for (likelihood, (_, (_, fit))) in self.likelihoods.iter_mut().zip(&means) {
+            *likelihood = *likelihood * forget + unseen / 2.0 * (of_coarse.left / fit.left).ln();
+        }
+        let smoothed = means.iter().zip(&self.likelihoods).max_by(|left, right| left.1.total_cmp(right.1));
+        let smoothed = smoothed.filter(|(_, likelihood)| **likelihood >= BELIEVED);
+        let (mean, around) = smoothed.map_or((None, coarse), |((mean, (delay, _)), _)| (Some(*mean), *delay));
         let (delay, _) = best(&mut near(around, COARSE / 3), mean)?;
         let (delay, at) = best(&mut near(delay, FINE), mean)?;
         // A parabola through the neighbours.

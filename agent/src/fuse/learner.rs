@@ -80,8 +80,9 @@ pub(super) struct Learner {
     since_reckoned: Nanoseconds,
     since_doubted: Nanoseconds,
     noise: Noise,
-    /// Static power as it was learned before.
+    /// Static power as it was learned before; and the same until it counts among what was seen.
     remembered: Option<Watts>,
+    to_recall: Option<Watts>,
     model: Option<Arc<PowerModel>>,
 }
 
@@ -117,6 +118,7 @@ impl Default for Learner {
             since_doubted: DOUBT_EVERY,
             noise: Noise::default(),
             remembered: None,
+            to_recall: None,
             model: None,
         }
     }
@@ -124,13 +126,23 @@ impl Default for Learner {
 
 impl Learner {
     /// Begins as if it had seen an idle machine draw its static power, as that was learned before.
-    pub(super) fn remembering(Watts(power): Watts) -> Self {
-        let mut learner = Self { remembered: Some(Watts(power)), ..Self::default() };
-        learner.products[STATIC][STATIC] = REMEMBERED;
-        learner.with_power[STATIC] = REMEMBERED * power;
-        learner.power_squared = REMEMBERED * power * power;
-        learner.sum_of_weights = REMEMBERED;
-        learner
+    pub(super) fn remembering(power: Watts) -> Self {
+        Self { remembered: Some(power), to_recall: Some(power), ..Self::default() }
+    }
+
+    /// Counts an idle machine as seen; where packages are measured by themselves, they drew their static power then.
+    fn recall(&mut self, Watts(power): Watts, basis: Basis<'_>) {
+        let of_packages = match basis {
+            Basis::Activity => 0.0,
+            Basis::Packages(_, packages) => packages.iter().map(|(_, model)| model.static_power().0).sum(),
+        };
+        for (place, driven) in [(STATIC, 1.0), (SHARED_AT, of_packages)] {
+            self.products[place][STATIC] += REMEMBERED * driven;
+            self.products[place][SHARED_AT] += REMEMBERED * driven * of_packages;
+            self.with_power[place] += REMEMBERED * driven * power;
+        }
+        self.power_squared += REMEMBERED * power * power;
+        self.sum_of_weights += REMEMBERED;
     }
 
     /// Takes what was used over a time, and what drove it: parts of windows. Static power is not above `bound`.
@@ -142,6 +154,9 @@ impl Learner {
         basis: Basis<'_>,
         bound: Option<Watts>,
     ) {
+        if let Some(power) = self.to_recall.take() {
+            self.recall(power, basis);
+        }
         for (drive, part) in drives {
             if let Basis::Activity = basis {
                 let counted = COUNTED_AT.into_iter().zip(drive.counted).flat_map(|(at, of)| (at..).zip(of));
@@ -176,8 +191,8 @@ impl Learner {
 
     /// Begins anew, with what it knows until there is something better.
     pub(super) fn restart(&mut self) {
-        let afresh = self.remembered.map(Self::remembering).unwrap_or_default();
-        *self = Self { model: self.model.take(), ..afresh };
+        let (remembered, model) = (self.remembered, self.model.take());
+        *self = Self { remembered, to_recall: remembered, model, ..Self::default() };
     }
 
     /// What has been learned; none before there is enough.
@@ -500,6 +515,27 @@ mod tests {
         let mut restarted = Learner::remembering(Watts(5.0));
         restarted.restart();
         assert!((2.5..5.0).contains(&static_power(restarted)), "also where a meter's delay is found");
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_machine_goes_beside_what_its_packages_draw_when_idle() {
+        let mut coefficients = vec![4.0, 0.0, 0.0, 10.0];
+        coefficients.resize(FIXED, 0.0);
+        let covariance = vec![vec![0.0; FIXED]; FIXED];
+        let packages = [(0, Arc::new(PowerModel { coefficients, covariance, ..PowerModel::default() }))];
+        let model_after = |mut learner: Learner| {
+            for window in 0..200 {
+                // Nothing is seen but one state, which tells of no gain.
+                let (of_package, time) = (20.0, Nanoseconds(WINDOW.0 + window % 2));
+                let drive = (Arc::new(Drive::default()), 1.0);
+                let basis = Basis::Packages(of_package * time.0 as f64, &packages);
+                learner.observe(Watts(34.0) * time, time, &[drive], basis, None);
+            }
+            learner.model().map(|model| model.supply().expect("it follows packages"))
+        };
+        // 10 W beside the package, whose every watt takes 1.2 W: 14.8 W with its 4 W of an idle machine.
+        let found = model_after(Learner::remembering(Watts(14.8))).expect("it is learned");
+        assert!(is_near(found.gain, 1.2, 0.02) && is_near(found.offset.0, 10.0, 0.02), "{found:?}");
     }
 
     #[test]

@@ -270,7 +270,7 @@ impl ZoneFusion {
                 alignment: Alignment::default(),
                 envelope: remembered.map(Envelope::remembering).unwrap_or_default(),
                 by_activity: remembered.map(Learner::remembering).unwrap_or_default(),
-                by_packages: Learner::default(),
+                by_packages: remembered.map(Learner::remembering).unwrap_or_default(),
                 agreement: Agreement::default(),
                 stuck: Stuck::default(),
                 bridge: Bridge::default(),
