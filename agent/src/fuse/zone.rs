@@ -443,10 +443,10 @@ impl ZoneFusion {
         packages: Option<(f64, ModelsByPackage)>,
     ) {
         let known = self.known_static_power(interval.source);
-        let ZoneSource { id, envelope, by_activity, by_packages, facts, agreement, .. } =
+        let ZoneSource { id, envelope, by_activity, by_packages, facts, agreement, stuck, .. } =
             &mut self.sources[interval.source];
         let (energy, time) = (interval.energy, interval.to.since(interval.from));
-        let is_good = interval.steady && interval.flaw.is_none();
+        let is_good = interval.steady && interval.flaw.is_none() && !stuck.is_doubtful();
         let Some((load, drives)) = activity.filter(|_| is_good) else {
             envelope.interrupt();
             by_activity.interrupt();
