@@ -113,8 +113,9 @@ fn difference(previous: Counter, current: Counter) -> Option<Microjoules> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{counter_reading, power_reading};
+    use super::super::fixtures::{counter_reading, node, package, power_reading, reading};
     use super::*;
+    use crate::source::Zone;
 
     const ANY_POWER: Watts = Watts(f64::INFINITY);
 
@@ -164,6 +165,21 @@ mod tests {
             unbounded(40, 9, 0),
         ]);
         assert_eq!(found, [Step::Baseline, gained(10, 8), Step::Ignored, Step::Ignored, gained(30, 0)]);
+    }
+
+    #[test]
+    fn a_processors_counter_is_timed_by_its_updates() {
+        let mut track = CounterTrack::default();
+        let mut step = |micros: u64, total: u64, zone: Zone| {
+            let counter = Counter { total: Microjoules(total), range: CounterRange::Unbounded, epoch: 0 };
+            track.step(&reading("rapl", zone, micros * 1_000, Measure::Energy(counter)), ANY_POWER)
+        };
+        assert_eq!(step(1_000, 100, package(0)), Step::Baseline);
+        assert_eq!(step(1_500, 140, package(0)), gained(1_000_000, 40));
+        assert_eq!(step(2_000, 140, package(0)), Step::Ignored, "it was not updated");
+        assert_eq!(step(2_500, 180, package(0)), gained(1_500_000, 40), "it counted since its last update");
+        assert_eq!(step(9_000, 180, package(0)), gained(2_500_000, 0), "memory that sleeps may draw nothing");
+        assert_eq!(step(9_500, 180, node()), gained(9_000_000, 0), "another meter's counter is what it says");
     }
 
     #[test]
