@@ -6,6 +6,7 @@ use core::ptr::{read_volatile, write_volatile};
 use agent_ebpf::{CpuState, MARK_GROUP, SLOT_IDLE};
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 
+use crate::counters;
 use crate::layout::SHARED_SHARDS;
 use crate::maps::{CELLS, CPUS, MARK_GROUPS, MARKS};
 
@@ -26,7 +27,7 @@ pub(crate) struct Switch {
     pub(crate) others_until_ns: u64,
     /// Who comes.
     pub(crate) next: u32,
-    /// The address of the task that comes; 0 where it is not known.
+    /// The address of the task that comes; 0 where it is not known: then nothing is counted but time.
     pub(crate) next_task: u64,
 }
 
@@ -49,12 +50,18 @@ pub(crate) unsafe fn switch(state: *mut CpuState, switch: &Switch) {
             if switch.others_until_ns > since {
                 bill(state, read_volatile(&raw const (*state).slot), switch.others_until_ns - since);
                 since = switch.others_until_ns;
+                if counters::are_open() {
+                    counters::split(state);
+                }
             }
             bill(state, switch.leaving, now_ns.saturating_sub(since));
         }
         write_volatile(&raw mut (*state).since_ns, now_ns);
         write_volatile(&raw mut (*state).slot, switch.next);
         write_volatile(&raw mut (*state).task, switch.next_task);
+        if counters::are_open() && switch.next_task != 0 {
+            counters::count(state, switch.leaving);
+        }
         write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(2));
     }
 }
@@ -76,7 +83,7 @@ unsafe fn bill(state: *mut CpuState, slot: u32, length_ns: u64) {
 
 /// The index of a slot's cell in this CPU's shard.
 #[inline(always)]
-fn cell_of(state: *const CpuState, slot: u32) -> u32 {
+pub(crate) fn cell_of(state: *const CpuState, slot: u32) -> u32 {
     // SAFETY: `state` points into CPUS.
     unsafe { read_volatile(&raw const (*state).first_cell) + slot }
 }

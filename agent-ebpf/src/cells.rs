@@ -58,6 +58,38 @@ pub struct CacheEntry {
     pub marked_in: u32,
 }
 
+/// What a processor's own counters counted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Cycles that the core was not halted.
+    pub cycles: u64,
+    /// Instructions retired.
+    pub instructions: u64,
+}
+
+/// In [`CpuCounters::enabled_ns`]: the counters could not be read, or are others than before. No value follows that fits.
+pub const UNREADABLE: u64 = u64::MAX;
+
+/// Where a CPU's own counters stand. Written by its context switches alone but for the fields that say otherwise.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+pub struct CpuCounters {
+    /// Their values at [`CpuState::since_ns`].
+    pub at_switch: Counted,
+    /// How long they were enabled then, nanoseconds; 0 before the first switch, else [`UNREADABLE`]. That is also
+    /// written by the agent, after it has put in others.
+    pub enabled_ns: u64,
+    /// Of that, how long they did count, nanoseconds: less, where others wanted the hardware too.
+    pub running_ns: u64,
+    /// Of how many slices it is not known, or only in part, what was counted.
+    pub unknown_slices: u64,
+    /// Their values when the agent last looked at an open slice. Written by the agent.
+    pub handed_out: Counted,
+    /// Fills the cache line.
+    pub padding: u64,
+}
+
 /// What one CPU is doing, written by its context switches alone but for the fields that say otherwise.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +122,8 @@ pub struct CpuState {
     pub lost_events: u64,
     /// Fills the cache line, whose fields are rarely touched.
     pub padding: [u64; 5],
+    /// Its own counters, where there are any.
+    pub counters: CpuCounters,
     /// Who ran here lately.
     pub cache: [CacheEntry; CACHE_ENTRIES],
 }
@@ -114,5 +148,5 @@ const _: () = {
     assert!(size_of::<SlotInfo>() == 48);
     assert!(CACHE_ENTRIES.is_power_of_two());
     // A whole number of cache lines: CPUs never write to each other's.
-    assert!(size_of::<CpuState>() == 128 + 32 * CACHE_ENTRIES && CACHE_ENTRIES.is_multiple_of(2));
+    assert!(size_of::<CpuState>() == 192 + 32 * CACHE_ENTRIES && CACHE_ENTRIES.is_multiple_of(2));
 };

@@ -71,5 +71,9 @@ pub(crate) static SHARED_SHARDS: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static LAYOUT_KNOWN: Global<u32> = Global::new(0);
 
+/// Whether the agent opens counters on the CPUs.
+#[unsafe(no_mangle)]
+pub(crate) static COUNTERS: Global<u32> = Global::new(0);
+
 /// `PF_KTHREAD` (include/linux/sched.h): a thread of the kernel.
 pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;

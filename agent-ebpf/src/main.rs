@@ -14,6 +14,7 @@
 )]
 
 mod account;
+mod counters;
 mod layout;
 mod lifecycle;
 mod maps;

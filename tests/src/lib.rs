@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounting;
 pub mod accuracy;
 mod agent;
 pub mod bench;
@@ -32,6 +33,7 @@ mod running;
 mod samples;
 mod wait;
 
+pub use accounting::Accounting;
 pub use agent::{Agent, AgentBuilder, Stopped};
 pub use books::{assert_books, assert_nothing_fell};
 pub(crate) use cgroup::cgroup_mounts;

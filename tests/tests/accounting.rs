@@ -1,17 +1,14 @@
 //! Closure of CPU time on the real kernel: whatever runs, every nanosecond of every CPU is somebody's.
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use prony::activity::{ActivityWindow, CgroupId, Lifecycle, Pid, Topology, Tracker, read_topology};
-use prony::clock::Timestamp;
-use prony::kernel::{Attachment, KernelSide, LoadOptions, visit_every_cpu};
+use prony::activity::{ActivityWindow, CgroupId, Pid};
+use prony::kernel::{Attachment, LoadOptions};
 use prony::units::Nanoseconds;
-use prony_tests::{TestCgroup, needs_bpf, skip};
+use prony_tests::{Accounting, TestCgroup, needs_bpf, skip};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 
@@ -19,49 +16,6 @@ const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 const TOLERANCE: f64 = 0.005;
 /// How long a mixed load is watched, in seconds.
 const WATCHED: u64 = 10;
-
-/// The kernel side and its tracker, as the pipeline has them.
-struct Accounting {
-    side: KernelSide,
-    tracker: Tracker,
-    topology: Arc<Topology>,
-    events: Vec<Lifecycle>,
-}
-
-impl Accounting {
-    fn start(attachment: Attachment) -> Result<Self> {
-        Self::load(&LoadOptions { attachments: vec![attachment], ..LoadOptions::default() })
-    }
-
-    fn load(options: &LoadOptions) -> Result<Self> {
-        let topology = Arc::new(read_topology(Path::new("/sys"))?);
-        let side = KernelSide::load(&topology, options)?;
-        visit_every_cpu(&topology);
-        sleep(Duration::from_millis(100));
-        let tracker = Tracker::new(Arc::clone(&topology), &side.memory, Timestamp::now());
-        let mut accounting = Self { side, tracker, topology, events: Vec::new() };
-        // What was counted before the first window belongs to no window.
-        accounting.close();
-        Ok(accounting)
-    }
-
-    fn close(&mut self) -> ActivityWindow {
-        self.events.clear();
-        self.side.events.drain(&mut self.events);
-        self.tracker.close_window(Timestamp::now(), &mut self.side.memory, &mut self.events)
-    }
-
-    /// Windows of `length` for `whole`.
-    fn watch(&mut self, whole: Duration, length: Duration) -> Vec<ActivityWindow> {
-        let end = Instant::now() + whole;
-        let mut windows = Vec::new();
-        while Instant::now() < end {
-            sleep(length);
-            windows.push(self.close());
-        }
-        windows
-    }
-}
 
 fn share_missing(windows: &[ActivityWindow], cpus: usize) -> f64 {
     let counted: Nanoseconds = windows.iter().map(|window| window.busy(None) + window.idle.iter().copied().sum()).sum();

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
-use super::{Comm, ConsumerId, Pid, ShardId, Shards};
+use super::{Comm, ConsumerId, Counts, Pid, ShardId, Shards};
 
 /// Who runs on a CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub struct CpuReading {
     pub idle: Nanoseconds,
     /// The occupant's cell in the CPU's shard: its time in closed slices.
     pub cell: Nanoseconds,
+    /// What was counted in these.
+    pub counted: Counts,
+    /// What was counted in the slice that is open, where that was looked for.
+    pub counted_open: Counts,
 }
 
 /// Whom a slot belongs to.
@@ -43,13 +47,26 @@ pub struct SlotOwner {
     pub kernel_thread: bool,
 }
 
-/// Slots and cells. Reading needs no system call.
+/// Slots and cells. Reading needs no system call, but for counters of slices that are open.
 pub trait SlotMemory {
     /// How many slots there are.
     fn slots(&self) -> usize;
 
     /// What the CPU at this place of the topology is doing.
     fn read_cpu(&self, place: usize) -> CpuReading;
+
+    /// Whether there are counters of cycles and instructions.
+    fn has_counters(&self) -> bool;
+
+    /// As [`Self::read_cpu`], with what was counted until `now` in a slice of somebody that is open. It interrupts that
+    /// CPU.
+    fn read_cpu_and_counters(&mut self, place: usize, now: Timestamp) -> CpuReading;
+
+    /// What was counted in the closed slices of a slot.
+    fn counted(&self, shard: ShardId, slot: u32) -> Counts;
+
+    /// Whether all that ran since the last call was counted. Where it was not, what can be mended is.
+    fn was_all_counted(&mut self) -> bool;
 
     /// Makes sure that who is said to run on the CPU at this place does. It interrupts that CPU, where the kernel can.
     fn check_occupant(&mut self, place: usize);

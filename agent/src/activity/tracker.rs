@@ -15,7 +15,7 @@ use crate::units::Nanoseconds;
 use super::ended_processes::EndedProcesses;
 use super::owners::Owners;
 use super::{
-    ActivityWindow, Comm, ConsumerId, CpuReading, Lifecycle, Occupant, Pid, ShardId, Shards, Slice, SlotMemory,
+    ActivityWindow, Comm, ConsumerId, Counts, CpuReading, Lifecycle, Occupant, Pid, ShardId, Shards, Slice, SlotMemory,
     SlotOwner, Topology,
 };
 
@@ -37,6 +37,9 @@ pub struct Tracker {
     window_start: Timestamp,
     /// What was handed out of each cell: `shard * slots + slot`.
     handed_out: Vec<Nanoseconds>,
+    /// The same for what was counted; empty without counters. What somebody has beyond the last of his time goes with
+    /// the slot: it is what was counted while a window was being closed.
+    counts_handed_out: Vec<Counts>,
     /// What was handed out of each CPU's idle time, by place.
     idle_handed_out: Vec<Nanoseconds>,
     owners: Owners,
@@ -62,9 +65,11 @@ pub struct Tracker {
 impl Tracker {
     /// A tracker whose first window begins at `start`. What was counted before is not handed out.
     pub fn new(topology: Arc<Topology>, memory: &impl SlotMemory, start: Timestamp) -> Self {
+        let cells = topology.shards() * memory.slots();
         let mut tracker = Self {
             window_start: start,
-            handed_out: vec![Nanoseconds::ZERO; topology.shards() * memory.slots()],
+            handed_out: vec![Nanoseconds::ZERO; cells],
+            counts_handed_out: vec![Counts::default(); if memory.has_counters() { cells } else { 0 }],
             idle_handed_out: vec![Nanoseconds::ZERO; topology.cpus().len()],
             owners: Owners::new(memory.slots()),
             ending: VecDeque::new(),
@@ -125,7 +130,10 @@ impl Tracker {
         self.find_due(now);
         self.grown.sort_unstable();
         self.grown.dedup();
-        self.hand_out(now, memory, &mut window.slices);
+        self.hand_out(now, memory, &mut window);
+        if !self.counts_handed_out.is_empty() && !memory.was_all_counted() {
+            window.counts.clear();
+        }
         self.slices = window.slices.len();
         self.note_exits(now, events);
         events.splice(0..0, self.named.drain(..));
@@ -171,9 +179,13 @@ impl Tracker {
         }
     }
 
-    fn read_cpus(&mut self, now: Timestamp, memory: &impl SlotMemory, idle: &mut [Nanoseconds]) {
+    fn read_cpus(&mut self, now: Timestamp, memory: &mut impl SlotMemory, idle: &mut [Nanoseconds]) {
         for (index, place) in self.topology.cpus().iter().enumerate() {
-            let reading = memory.read_cpu(index);
+            let reading = if self.counts_handed_out.is_empty() {
+                memory.read_cpu(index)
+            } else {
+                memory.read_cpu_and_counters(index, now)
+            };
             self.cpus[index] = reading;
             let mut total = reading.idle;
             if reading.occupant == Occupant::Idle && reading.since != Timestamp::default() {
@@ -186,15 +198,16 @@ impl Tracker {
         self.add_open();
     }
 
-    fn hand_out(&mut self, now: Timestamp, memory: &impl SlotMemory, slices: &mut Vec<Slice>) {
+    fn hand_out(&mut self, now: Timestamp, memory: &impl SlotMemory, window: &mut ActivityWindow) {
         let grown = std::mem::take(&mut self.grown);
         for &(slot, shard) in &grown {
             let Some(consumer) = self.identify(slot, now, memory) else {
                 self.unowned.push((slot, shard));
                 continue;
             };
-            let total = self.total(slot, shard, now, memory);
-            let handed_out = &mut self.handed_out[usize::from(shard.0) * memory.slots() + slot as usize];
+            let (total, counted) = self.total(slot, shard, now, memory);
+            let index = usize::from(shard.0) * memory.slots() + slot as usize;
+            let handed_out = &mut self.handed_out[index];
             let cpu_time = total.saturating_sub(*handed_out);
             if let Some(owner) = self.owners.get_mut(slot) {
                 owner.shards.insert(shard);
@@ -202,7 +215,11 @@ impl Tracker {
             }
             if !cpu_time.is_zero() {
                 *handed_out = total;
-                slices.push(Slice { consumer, shard, cpu_time });
+                window.slices.push(Slice { consumer, shard, cpu_time });
+                if let Some(handed_out) = self.counts_handed_out.get_mut(index) {
+                    window.counts.push(counted.saturating_sub(*handed_out));
+                    *handed_out = handed_out.max(counted);
+                }
             }
         }
         self.grown = grown;
@@ -210,16 +227,24 @@ impl Tracker {
 
     /// Closed slices plus those that are open. Where a shard is one CPU, the cell comes from the same reading as the
     /// open slice.
-    fn total(&self, slot: u32, shard: ShardId, now: Timestamp, memory: &impl SlotMemory) -> Nanoseconds {
-        let mut open = Nanoseconds::ZERO;
-        let mut cell = None;
+    fn total(&self, slot: u32, shard: ShardId, now: Timestamp, memory: &impl SlotMemory) -> (Nanoseconds, Counts) {
+        let (mut open, mut counted_open) = (Nanoseconds::ZERO, Counts::default());
+        let mut closed: Option<(Nanoseconds, Counts)> = None;
         for reading in self.topology.places_in(shard).iter().map(|&place| &self.cpus[place]) {
             if reading.occupant == Occupant::Slot(slot) {
                 open += now.since(reading.since);
-                cell = Some(cell.map_or(reading.cell, |other: Nanoseconds| other.max(reading.cell)));
+                counted_open += reading.counted_open;
+                let (cell, counted) = closed.unwrap_or_default();
+                closed = Some((cell.max(reading.cell), counted.max(reading.counted)));
             }
         }
-        cell.unwrap_or_else(|| memory.cell(shard, slot)) + open
+        let has_counters = !self.counts_handed_out.is_empty();
+        let (cell, mut counted) = closed.unwrap_or_else(|| {
+            let counted = if has_counters { memory.counted(shard, slot) } else { Counts::default() };
+            (memory.cell(shard, slot), counted)
+        });
+        counted += counted_open;
+        (cell + open, counted)
     }
 
     /// The slot's consumer; tells its name when it is new or has changed.
@@ -291,7 +316,11 @@ impl Tracker {
             let slot = self.due[index];
             let Some((owner, last)) = self.owners.remove(slot) else { continue };
             for shard in owner.shards.among(self.topology.shards()) {
-                self.handed_out[usize::from(shard.0) * memory.slots() + slot as usize] = Nanoseconds::ZERO;
+                let index = usize::from(shard.0) * memory.slots() + slot as usize;
+                self.handed_out[index] = Nanoseconds::ZERO;
+                if let Some(handed_out) = self.counts_handed_out.get_mut(index) {
+                    *handed_out = Counts::default();
+                }
             }
             let consumer = owner.consumer;
             if last {

@@ -21,6 +21,9 @@ struct Machine {
     /// Who runs instead of who was seen to come.
     unreported: [Option<Occupant>; 2],
     window_start: Cell<Timestamp>,
+    /// What was counted in each cell, where the machine has counters.
+    counted: Option<RefCell<Vec<Counts>>>,
+    all_counted: bool,
 }
 
 impl Machine {
@@ -35,7 +38,18 @@ impl Machine {
             released: Vec::new(),
             unreported: [None; 2],
             window_start: Cell::default(),
+            counted: None,
+            all_counted: true,
         }
+    }
+
+    fn with_counters() -> Self {
+        Self { counted: Some(RefCell::new(vec![Counts::default(); 2 * SLOTS])), ..Self::new() }
+    }
+
+    /// What is counted while a slot runs: as many cycles a nanosecond as its number, and twice as many instructions.
+    fn counts(slot: u32, length: Nanoseconds) -> Counts {
+        Counts { cycles: length.0 * u64::from(slot), instructions: 2 * length.0 * u64::from(slot) }
     }
 
     fn topology() -> Arc<Topology> {
@@ -58,6 +72,9 @@ impl Machine {
         match reading.occupant {
             Occupant::Slot(slot) => {
                 self.cells.borrow_mut()[cpu * SLOTS + slot as usize] += length.0;
+                if let Some(counted) = &self.counted {
+                    counted.borrow_mut()[cpu * SLOTS + slot as usize] += Self::counts(slot, length);
+                }
             }
             _ => idle += length,
         }
@@ -68,7 +85,12 @@ impl Machine {
             }
             _ => Nanoseconds::ZERO,
         };
-        self.cpus[cpu] = CpuReading { occupant: next, since: self.now, idle, cell };
+        let counted = match (next, &self.counted) {
+            (Occupant::Slot(slot), Some(counted)) => counted.borrow()[cpu * SLOTS + slot as usize],
+            _ => Counts::default(),
+        };
+        let counted_open = Counts::default();
+        self.cpus[cpu] = CpuReading { occupant: next, since: self.now, idle, cell, counted, counted_open };
     }
 
     fn exit_of(consumer: ConsumerId, at: Timestamp) -> Vec<Lifecycle> {
@@ -82,6 +104,22 @@ impl SlotMemory for Machine {
     }
     fn read_cpu(&self, place: usize) -> CpuReading {
         self.cpus[place]
+    }
+    fn has_counters(&self) -> bool {
+        self.counted.is_some()
+    }
+    fn read_cpu_and_counters(&mut self, place: usize, now: Timestamp) -> CpuReading {
+        let mut reading = self.cpus[place];
+        if let Occupant::Slot(slot) = reading.occupant {
+            reading.counted_open = Self::counts(slot, now.since(reading.since));
+        }
+        reading
+    }
+    fn counted(&self, shard: ShardId, slot: u32) -> Counts {
+        self.counted.as_ref().unwrap().borrow()[usize::from(shard.0) * SLOTS + slot as usize]
+    }
+    fn was_all_counted(&mut self) -> bool {
+        std::mem::replace(&mut self.all_counted, true)
     }
     fn check_occupant(&mut self, place: usize) {
         if let Some(unreported) = self.unreported[place].take() {
@@ -114,6 +152,9 @@ impl SlotMemory for Machine {
             self.owners[slot as usize] = None;
             for shard in shards.among(2) {
                 self.cells.borrow_mut()[usize::from(shard.0) * SLOTS + slot as usize] = 0;
+                if let Some(counted) = &self.counted {
+                    counted.borrow_mut()[usize::from(shard.0) * SLOTS + slot as usize] = Counts::default();
+                }
             }
             assert_eq!(self.cells.borrow().iter().skip(slot as usize).step_by(SLOTS).sum::<u64>(), 0);
             self.released.push(slot);
@@ -292,7 +333,64 @@ fn a_slot_whose_owner_is_not_written_yet_waits() {
     assert_eq!(window.busy(None), Nanoseconds::from_millis(3));
 }
 
+#[test]
+fn a_window_that_was_not_all_counted_has_no_counts_and_the_next_one_only_its_own() {
+    let mut machine = Machine::with_counters();
+    let mut tracker = started(&mut machine);
+    machine.own(5, "spin");
+    machine.switch(0, Occupant::Slot(5));
+    for all_counted in [true, false, true] {
+        machine.all_counted = all_counted;
+        machine.now = machine.now + Nanoseconds::from_millis(10);
+        let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+        let expected = Machine::counts(5, Nanoseconds::from_millis(10));
+        assert_eq!(window.counts, if all_counted { vec![expected] } else { Vec::new() });
+    }
+}
+
+#[test]
+fn who_gets_a_slot_again_begins_with_no_counts() {
+    let mut machine = Machine::with_counters();
+    let mut tracker = started(&mut machine);
+    for _ in 0..2 {
+        let consumer = machine.own(6, "brief");
+        machine.switch(1, Occupant::Slot(6));
+        machine.now = machine.now + Nanoseconds::from_millis(1);
+        machine.switch(1, Occupant::Idle);
+        let mut events = Machine::exit_of(consumer, machine.now);
+        let window = tracker.close_window(machine.now, &mut machine, &mut events);
+        assert_eq!(window.counts, [Machine::counts(6, Nanoseconds::from_millis(1))]);
+        machine.now = machine.now + Nanoseconds::SECOND;
+        tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+    }
+    assert_eq!(machine.released, [6, 6]);
+}
+
 proptest! {
+    /// Whatever runs and whenever one looks: what was counted while somebody ran is his, in the window in which he ran.
+    #[test]
+    fn counts_go_with_the_time(
+        steps in prop::collection::vec((0_usize..2, 0_u32..10, 1_u64..5_000_000, any::<bool>()), 1..200),
+    ) {
+        let mut machine = Machine::with_counters();
+        let mut tracker = started(&mut machine);
+        for (cpu, slot, pause, look) in steps {
+            machine.now = machine.now + Nanoseconds(pause);
+            if slot < 2 {
+                machine.switch(cpu, Occupant::Idle);
+            } else {
+                machine.own(slot, "x");
+                machine.switch(cpu, Occupant::Slot(slot));
+            }
+            if look {
+                let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
+                let expected = window.slices.iter().map(|slice| Machine::counts(slice.consumer.pid.0 - 100, slice.cpu_time));
+                prop_assert_eq!(window.counts, expected.collect::<Vec<_>>());
+            }
+        }
+    }
+
+
     /// Whatever runs and whenever one looks: consumers plus idle are the wall time of both CPUs, to the nanosecond.
     #[test]
     fn time_is_closed(steps in prop::collection::vec((0_usize..2, 0_u32..10, 1_u64..5_000_000, any::<bool>()), 1..200)) {

@@ -27,6 +27,23 @@ pub struct Counts {
     pub instructions: u64,
 }
 
+impl Counts {
+    /// The difference; nothing where `other` is larger.
+    #[must_use]
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Self {
+            cycles: self.cycles.saturating_sub(other.cycles),
+            instructions: self.instructions.saturating_sub(other.instructions),
+        }
+    }
+
+    /// The larger of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self { cycles: self.cycles.max(other.cycles), instructions: self.instructions.max(other.instructions) }
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.cycles = self.cycles.saturating_add(other.cycles);

@@ -61,9 +61,9 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        ActivityConfig, AttributionConfig, Config, Esp32Config, EstimateConfig, GrpcConfig, HostConfig, HwmonConfig,
-        HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy, PrometheusConfig,
-        RaplConfig, RaplInterface, SourceConfig, Weights, load_text,
+        ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig, HostConfig,
+        HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy,
+        PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -79,6 +79,7 @@ mod tests {
                 max_consumers: 1024,
                 kernel_log: "warn".into(),
                 btf: Some("/btf".into()),
+                counters: Counters::Off,
             },
             source: SourceConfig {
                 rapl: RaplConfig { interface: RaplInterface::Perf },

@@ -80,11 +80,30 @@ pub struct ActivityConfig {
     pub kernel_log: String,
     /// The BTF file to take the kernel's layout from, on kernels without `/sys/kernel/btf/vmlinux`.
     pub btf: Option<PathBuf>,
+    /// Whether the processor's own counters are counted for everybody.
+    pub counters: Counters,
+}
+
+/// `activity.counters`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counters {
+    /// Cycles and instructions, where the machine has such counters.
+    #[default]
+    Auto,
+    /// Nothing but time.
+    Off,
 }
 
 impl Default for ActivityConfig {
     fn default() -> Self {
-        Self { window: Duration::from_millis(100), max_consumers: 16_384, kernel_log: "off".into(), btf: None }
+        Self {
+            window: Duration::from_millis(100),
+            max_consumers: 16_384,
+            kernel_log: "off".into(),
+            btf: None,
+            counters: Counters::Auto,
+        }
     }
 }
 

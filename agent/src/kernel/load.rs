@@ -13,8 +13,11 @@ use tracing::{info, warn};
 use crate::activity::Topology;
 
 use super::btf_layout::{Layout, LayoutError};
+use super::counter_events::CounterEvents;
+use super::counters::{CounterState, OpenCounters};
 use super::events::EventRing;
 use super::freeing::Freeing;
+use super::no_counters::NoCounters;
 use super::on_demand::OnDemand;
 use super::program_cost::ProgramCost;
 use super::shared_array::SharedArray;
@@ -70,11 +73,13 @@ pub struct LoadOptions {
     pub log_level: u8,
     /// The ways to attach that may be used, in this order.
     pub attachments: Vec<Attachment>,
+    /// What is counted beside time, where the machine has counters; nothing where not given.
+    pub counters: Option<CounterEvents>,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { slots: 16_384, btf: None, log_level: 0, attachments: Attachment::ALL.to_vec() }
+        Self { slots: 16_384, btf: None, log_level: 0, attachments: Attachment::ALL.to_vec(), counters: None }
     }
 }
 
@@ -105,6 +110,8 @@ pub struct KernelSide {
     pub cost: ProgramCost,
     /// How they are attached.
     pub attachment: Attachment,
+    /// Whether cycles and instructions are counted.
+    pub counters: CounterState,
     /// What this kernel refused and what that costs, one sentence each; empty where everything works. It was logged too.
     pub shortcomings: Vec<String>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -124,9 +131,23 @@ impl KernelSide {
         let layout = Layout::read_from(&btf_path);
         let btf = Btf::parse_file(&btf_path, Endianness::default()).ok();
         let slots = options.slots.next_multiple_of(8 * agent_ebpf::MARK_GROUP);
-        let mut programs = load_object(topology, options, slots, layout.as_ref().ok(), btf.as_ref())?;
+        let opened = options.counters.as_ref().map(|events| match layout {
+            Ok(_) => OpenCounters::open(events, topology),
+            Err(_) => Err(NoCounters::PlainTracepoint),
+        });
+        let (opened, mut counter_state) = match opened {
+            None => (None, CounterState::Off),
+            Some(Ok(opened)) => (Some(opened), CounterState::Open),
+            Some(Err(reason)) => (None, CounterState::Missing(reason)),
+        };
+        let sizes = Sizes { slots, counted: if opened.is_some() { slots * topology.shards() as u32 } else { 1 } };
+        let mut programs = load_object(topology, options, &sizes, layout.as_ref().ok(), btf.as_ref())?;
         fill_free_slots(&mut programs, slots)?;
         let arrays = Arrays::map(&programs, topology, slots)?;
+        let mut counters = None;
+        if let Some(opened) = opened {
+            counters = Some(opened.hand_over(&programs, map_array(&programs, "COUNTED", sizes.counted as usize)?)?);
+        }
         let mut shortcomings = Vec::new();
         if let Err(error) = attach_lifecycle(&mut programs, layout.is_ok()) {
             shortcomings.push(format!(
@@ -136,8 +157,14 @@ impl KernelSide {
         }
         let (attachment, refusals) = attach_switch(&mut programs, options, &layout, btf.as_ref())?;
         shortcomings.extend(refusals.iter().map(|refusal| format!("{refusal}; using {}", attachment.label())));
+        if attachment == Attachment::Tracepoint && counters.take().is_some() {
+            counter_state = CounterState::Missing(NoCounters::PlainTracepoint);
+        }
         for shortcoming in &shortcomings {
             warn!("{shortcoming}");
+        }
+        if let CounterState::Missing(reason) = &counter_state {
+            info!("{reason}: how hard the processor worked for whom is told by CPU time alone; {}", reason.fix());
         }
         // Only now: the programs find their maps by descriptors that close with the maps taken here.
         let consumers = HashMap::try_from(take(&mut programs, "CONSUMERS")?).map_err(object_error)?;
@@ -148,8 +175,9 @@ impl KernelSide {
         let logger = (options.log_level > 0).then(|| EbpfLogger::init(&mut programs).ok()).flatten();
         let returned = map_array(&programs, "RETURNED", agent_ebpf::RETURNED_AT_ONCE as usize)?;
         let freeing = Freeing::new(returned, consumers, free);
-        let memory = SharedMemory::new(arrays, freeing, OnDemand::load(programs), Arc::clone(topology));
-        Ok(Self { memory, events: EventRing::new(ring), cost, attachment, shortcomings, logger })
+        let memory = SharedMemory::new(arrays, counters, freeing, OnDemand::load(programs), Arc::clone(topology));
+        let events = EventRing::new(ring);
+        Ok(Self { memory, events, cost, attachment, counters: counter_state, shortcomings, logger })
     }
 
     /// Passes the programs' diagnostics on to the log.
@@ -177,10 +205,17 @@ pub(super) fn give_back_memory() {
     }
 }
 
+/// How many elements the arrays have that do not follow from the topology alone.
+struct Sizes {
+    slots: u32,
+    /// Of cells for what is counted beside time; 1 where nothing is.
+    counted: u32,
+}
+
 fn load_object(
     topology: &Topology,
     options: &LoadOptions,
-    slots: u32,
+    &Sizes { slots, counted }: &Sizes,
     layout: Option<&Layout>,
     btf: Option<&Btf>,
 ) -> Result<Ebpf, LoadError> {
@@ -188,6 +223,7 @@ fn load_object(
     let cpus = topology.cpus().last().map_or(1, |place| place.cpu + 1);
     let shared_shards = u32::from(topology.shards() < topology.cpus().len());
     let layout_known = u32::from(layout.is_some());
+    let has_counters = u32::from(counted > 1);
     let next_pid = next_pid_offset();
     let mut loader = EbpfLoader::new();
     loader
@@ -195,10 +231,14 @@ fn load_object(
         .override_global("CPU_COUNT", &cpus, true)
         .override_global("SHARED_SHARDS", &shared_shards, true)
         .override_global("LAYOUT_KNOWN", &layout_known, true)
+        .override_global("COUNTERS", &has_counters, true)
         .override_global("SWITCH_NEXT_PID", &next_pid, true)
         .override_global("AYA_LOG_LEVEL", &options.log_level, true)
         .map_max_entries("CPUS", cpus)
         .map_max_entries("CELLS", slots * shards)
+        .map_max_entries("COUNTED", counted)
+        .map_max_entries("CYCLES", cpus)
+        .map_max_entries("INSTRUCTIONS", cpus)
         .map_max_entries("MARKS", slots * shards / 8)
         .map_max_entries("MARK_GROUPS", slots * shards / agent_ebpf::MARK_GROUP / 8)
         .map_max_entries("INFO", slots)

@@ -20,6 +20,8 @@ unsafe impl Plain for u64 {}
 unsafe impl Plain for agent_ebpf::CpuState {}
 // SAFETY: as above.
 unsafe impl Plain for agent_ebpf::SlotInfo {}
+// SAFETY: as above.
+unsafe impl Plain for agent_ebpf::Counted {}
 
 /// The elements of a `BPF_MAP_TYPE_ARRAY` made with `BPF_F_MMAPABLE`. Kernel and agent write to it at the same time, so
 /// every access is volatile and no reference to an element is ever made.

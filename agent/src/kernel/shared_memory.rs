@@ -4,19 +4,24 @@ use std::ptr::{read_volatile, write_volatile};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use agent_ebpf::{CpuState, MARK_GROUP, SLOT_IDLE, SLOT_UNKNOWN, SlotInfo};
+use agent_ebpf::{CpuCounters, CpuState, MARK_GROUP, SLOT_IDLE, SLOT_UNKNOWN, SlotInfo};
 
-use crate::activity::{CgroupId, Comm, ConsumerId, Occupant, Pid};
+use crate::activity::{CgroupId, Comm, ConsumerId, Counts, Occupant, Pid};
 use crate::activity::{CpuReading, ShardId, Shards, SlotMemory, SlotOwner, Topology};
 use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
+use super::counters::Counters;
 use super::freeing::Freeing;
 use super::on_demand::{CHECK_OCCUPANT, OnDemand};
 use super::shared_array::SharedArray;
 
 /// How often a CPU's state is read anew because a switch came in between. A switch takes about 100 ns.
 const ATTEMPTS: usize = 64;
+
+/// How often the counters of a slice that is open are read anew because it ended meanwhile. Reading them takes some
+/// microseconds.
+const COUNTER_ATTEMPTS: usize = 4;
 
 /// The arrays that kernel and agent share.
 pub(super) struct Arrays {
@@ -38,14 +43,21 @@ impl Arrays {
 /// What is read at the end of every window, and how slots are given back.
 pub struct SharedMemory {
     arrays: Arrays,
+    counters: Option<Counters>,
     freeing: Freeing,
     programs: OnDemand,
     topology: Arc<Topology>,
 }
 
 impl SharedMemory {
-    pub(super) fn new(arrays: Arrays, freeing: Freeing, programs: OnDemand, topology: Arc<Topology>) -> Self {
-        Self { arrays, freeing, programs, topology }
+    pub(super) fn new(
+        arrays: Arrays,
+        counters: Option<Counters>,
+        freeing: Freeing,
+        programs: OnDemand,
+        topology: Arc<Topology>,
+    ) -> Self {
+        Self { arrays, counters, freeing, programs, topology }
     }
 
     /// Takes the marks of one group, which is its shard's `group_of_shard`th.
@@ -97,45 +109,114 @@ pub struct KernelCounts {
     pub unreported: u64,
 }
 
+/// What a CPU is doing, as of one moment between two switches.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    /// The CPU's `sequence`.
+    sequence: u64,
+    reading: CpuReading,
+    /// Where its counters stood when the slice began.
+    counters: CpuCounters,
+}
+
+impl SharedMemory {
+    /// As of now; where switches come in between again and again, its parts may not belong together.
+    fn read_moment(&self, place: usize) -> Moment {
+        let mut read = self.try_moment(place);
+        for _ in 1..ATTEMPTS {
+            if read.1 {
+                break;
+            }
+            std::hint::spin_loop();
+            read = self.try_moment(place);
+        }
+        read.0
+    }
+
+    /// And whether its parts belong together.
+    fn try_moment(&self, place: usize) -> (Moment, bool) {
+        let place = self.topology.cpus()[place];
+        let state = self.arrays.cpus.element(place.cpu as usize);
+        // SAFETY: `state` lies in the mapping; each field is read as a whole, and the sequence tells whether they
+        // belong together. The fences keep the reads between the two looks at the sequence.
+        unsafe {
+            let sequence = read_volatile(&raw const (*state).sequence);
+            fence(Ordering::Acquire);
+            let slot = read_volatile(&raw const (*state).slot);
+            let cell = ((slot as usize) < self.slots()).then(|| self.cell_index(place.shard, slot));
+            let reading = CpuReading {
+                occupant: match slot {
+                    SLOT_IDLE => Occupant::Idle,
+                    SLOT_UNKNOWN => Occupant::Unknown,
+                    slot => Occupant::Slot(slot),
+                },
+                since: Timestamp(read_volatile(&raw const (*state).since_ns)),
+                idle: Nanoseconds(read_volatile(&raw const (*state).idle_ns)),
+                cell: cell.map_or(Nanoseconds::ZERO, |cell| Nanoseconds(self.arrays.cells.get(cell))),
+                counted: cell.map_or_else(Counts::default, |cell| self.counted_in(cell)),
+                counted_open: Counts::default(),
+            };
+            let counters = read_volatile(&raw const (*state).counters);
+            fence(Ordering::Acquire);
+            let after = read_volatile(&raw const (*state).sequence);
+            (Moment { sequence, reading, counters }, sequence == after && sequence.is_multiple_of(2))
+        }
+    }
+
+    fn has_switched_since(&self, moment: &Moment, place: usize) -> bool {
+        let state = self.arrays.cpus.element(self.topology.cpus()[place].cpu as usize);
+        fence(Ordering::Acquire);
+        // SAFETY: `state` lies in the mapping; the field is read as a whole.
+        unsafe { read_volatile(&raw const (*state).sequence) != moment.sequence }
+    }
+
+    fn counted_in(&self, cell: usize) -> Counts {
+        self.counters.as_ref().map_or_else(Counts::default, |counters| counters.counted(cell))
+    }
+}
+
 impl SlotMemory for SharedMemory {
     fn slots(&self) -> usize {
         self.arrays.info.len()
     }
 
     fn read_cpu(&self, place: usize) -> CpuReading {
-        let place = self.topology.cpus()[place];
-        let state = self.arrays.cpus.element(place.cpu as usize);
-        let mut reading = CpuReading::default();
-        for _ in 0..ATTEMPTS {
-            // SAFETY: `state` lies in the mapping; each field is read as a whole, and the sequence tells whether they
-            // belong together. The fences keep the reads between the two looks at the sequence.
-            unsafe {
-                let before = read_volatile(&raw const (*state).sequence);
-                fence(Ordering::Acquire);
-                let slot = read_volatile(&raw const (*state).slot);
-                reading = CpuReading {
-                    occupant: match slot {
-                        SLOT_IDLE => Occupant::Idle,
-                        SLOT_UNKNOWN => Occupant::Unknown,
-                        slot => Occupant::Slot(slot),
-                    },
-                    since: Timestamp(read_volatile(&raw const (*state).since_ns)),
-                    idle: Nanoseconds(read_volatile(&raw const (*state).idle_ns)),
-                    cell: if (slot as usize) < self.slots() {
-                        Nanoseconds(self.arrays.cells.get(self.cell_index(place.shard, slot)))
-                    } else {
-                        Nanoseconds::ZERO
-                    },
-                };
-                fence(Ordering::Acquire);
-                let after = read_volatile(&raw const (*state).sequence);
-                if before == after && before.is_multiple_of(2) {
-                    break;
-                }
+        self.read_moment(place).reading
+    }
+
+    fn has_counters(&self) -> bool {
+        self.counters.is_some()
+    }
+
+    fn read_cpu_and_counters(&mut self, place: usize, now: Timestamp) -> CpuReading {
+        let mut moment = self.read_moment(place);
+        for _ in 0..COUNTER_ATTEMPTS {
+            let (Occupant::Slot(_), Some(counters)) = (moment.reading.occupant, &mut self.counters) else { break };
+            let open = counters.read_open(place, &moment.counters, now.since(moment.reading.since));
+            if self.has_switched_since(&moment, place) {
+                moment = self.read_moment(place);
+                continue;
             }
-            std::hint::spin_loop();
+            match (open, &mut self.counters) {
+                (Some(open), _) => {
+                    moment.reading.counted_open = open.counts;
+                    open.hand_out(self.arrays.cpus.element(self.topology.cpus()[place].cpu as usize));
+                }
+                (None, Some(counters)) => counters.miss(place),
+                (None, None) => {}
+            }
+            break;
         }
-        reading
+        // Where it has ended again and again meanwhile, it was short, and what was counted in it comes with the next window.
+        moment.reading
+    }
+
+    fn counted(&self, shard: ShardId, slot: u32) -> Counts {
+        self.counted_in(self.cell_index(shard, slot))
+    }
+
+    fn was_all_counted(&mut self) -> bool {
+        self.counters.as_mut().is_none_or(|counters| counters.was_all_counted(&self.arrays.cpus))
     }
 
     fn check_occupant(&mut self, place: usize) {
@@ -195,6 +276,9 @@ impl SlotMemory for SharedMemory {
             for shard in shards.among(self.topology.shards()) {
                 let index = self.cell_index(shard, slot);
                 self.arrays.cells.set(index, 0);
+                if let Some(counters) = &self.counters {
+                    counters.clear(index);
+                }
                 self.arrays.marks.set(index, 0);
             }
         }

@@ -22,14 +22,14 @@ use tracing::{info, warn};
 
 use crate::activity::{Topology, read_topology};
 use crate::clock::Timestamp;
-use crate::config::{ActivityConfig, Config};
+use crate::config::{ActivityConfig, Config, Counters};
 use crate::export::grpc::GrpcServer;
 use crate::export::otlp::Forwarder;
 use crate::export::prometheus;
 use crate::host::{HostRoots, machine_name};
 use crate::identity::{NodeFacts, metadata};
 use crate::invocation::{Ended, Finished, InvocationHandle};
-use crate::kernel::LoadOptions;
+use crate::kernel::{CounterEvents, LoadOptions};
 use crate::snapshot::{Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
 use crate::telemetry;
@@ -160,6 +160,7 @@ fn start_activity(config: &ActivityConfig, roots: &HostRoots, topology: &Arc<Top
         slots: config.max_consumers,
         btf: config.btf.clone(),
         log_level: log_level(&config.kernel_log),
+        counters: (config.counters == Counters::Auto).then(|| CounterEvents::of_processor(&roots.sysfs)),
         ..LoadOptions::default()
     };
     ActivitySide::start(topology, &options, &roots.procfs).unwrap_or_else(|error| {
@@ -181,6 +182,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("activity.max_consumers", old.activity.max_consumers != new.activity.max_consumers),
         ("activity.kernel_log", old.activity.kernel_log != new.activity.kernel_log),
         ("activity.btf", old.activity.btf != new.activity.btf),
+        ("activity.counters", old.activity.counters != new.activity.counters),
         ("identity", old.identity != new.identity),
         ("invocation", old.invocation != new.invocation),
         ("source", old.source != new.source),

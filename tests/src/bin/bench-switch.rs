@@ -3,22 +3,29 @@
 //! Two figures: the kernel's own statistics of a program's run time (they include what the statistics cost, so only
 //! differences count), and how much a pinned pipe ping-pong slows down with the program attached and no statistics.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use aya::Ebpf;
 use prony::activity::{Topology, read_topology};
-use prony::kernel::{Attachment, KernelSide, LoadOptions};
+use prony::kernel::{Attachment, CounterEvents, CounterState, KernelSide, LoadOptions};
 use prony_tests::bench::{Statistics, above, figure, median, ping_pong, yardstick};
 
 const ROUNDS: usize = 30;
 const ROUND_SECONDS: f64 = 0.25;
+
+/// Software events that are there on every machine: how often tasks have moved between CPUs, and page faults
+/// (`PERF_TYPE_SOFTWARE`, include/uapi/linux/perf_event.h). Reading them is only a load, where a PMU's counter takes an
+/// instruction of its own.
+const STAND_INS: (u32, u64, u64) = (1, 4, 2);
 
 /// Places of the subjects that others are compared with, and of the one that counts.
 const NOTHING: usize = 0;
 const EMPTY: usize = 1;
 const CLOCK: usize = 2;
 const PRONY: usize = 3;
+const COUNTING: usize = 5;
 
 fn main() -> Result<()> {
     measure(&Statistics::take()?)
@@ -37,6 +44,8 @@ enum Subject {
     Empty,
     Clock,
     Prony(Attachment),
+    /// With cycles and instructions.
+    Counting(Attachment),
 }
 
 impl Subject {
@@ -46,6 +55,7 @@ impl Subject {
             Self::Empty => "empty program".into(),
             Self::Clock => "reads the clock".into(),
             Self::Prony(attachment) => format!("prony ({})", attachment.label()),
+            Self::Counting(attachment) => format!("prony ({}), counting", attachment.label()),
         }
     }
 
@@ -57,6 +67,18 @@ impl Subject {
             Self::Prony(attachment) => {
                 let options = LoadOptions { attachments: vec![attachment], ..LoadOptions::default() };
                 Attached::Prony(Box::new(KernelSide::load(topology, &options)?))
+            }
+            Self::Counting(attachment) => {
+                let options = LoadOptions { attachments: vec![attachment], ..LoadOptions::default() };
+                let of_processor = CounterEvents::of_processor(Path::new("/sys"));
+                let side =
+                    KernelSide::load(topology, &LoadOptions { counters: Some(of_processor), ..options.clone() })?;
+                if side.counters == CounterState::Open {
+                    return Ok(Attached::Prony(Box::new(side)));
+                }
+                let (pmu, cycles, instructions) = STAND_INS;
+                let counters = Some(CounterEvents::instead(pmu, cycles, instructions));
+                Attached::Prony(Box::new(KernelSide::load(topology, &LoadOptions { counters, ..options })?))
             }
         })
     }
@@ -81,13 +103,14 @@ impl Attached {
 }
 
 fn measure(statistics: &Statistics) -> Result<()> {
-    let topology = Arc::new(read_topology(std::path::Path::new("/sys"))?);
+    let topology = Arc::new(read_topology(Path::new("/sys"))?);
     let subjects = [
         Subject::Nothing,
         Subject::Empty,
         Subject::Clock,
         Subject::Prony(Attachment::TpBtf),
         Subject::Prony(Attachment::RawTp),
+        Subject::Counting(Attachment::TpBtf),
     ];
     let mut program_ns = vec![Vec::new(); subjects.len()];
     let mut round_ns = vec![Vec::new(); subjects.len()];
@@ -120,6 +143,7 @@ fn measure(statistics: &Statistics) -> Result<()> {
     println!(
         "\nprony costs {cost:.1} ns more than an empty program (at most 80 wanted) and slows the ping-pong {ratio:.2} times as much as reading the clock (at most 1.5 wanted)"
     );
+    println!("counting cycles and instructions takes {:.1} ns more", above(&program_ns, COUNTING, PRONY));
     ensure!(cost <= 80.0, "the switch program takes too long");
     ensure!(ratio <= 1.5, "the switch program slows switches down too much");
     Ok(())

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 
 use crate::activity::{CgroupId, Topology, read_topology};
-use crate::config::Config;
+use crate::config::{Config, Counters};
 use crate::host::HostRoots;
 use crate::identity::CgroupPaths;
-use crate::kernel::{Attachment, KernelSide, LoadError, LoadOptions, Sockets};
+use crate::kernel::{Attachment, CounterEvents, CounterState, KernelSide, LoadError, LoadOptions, Sockets};
 use crate::source::Zone;
 use crate::source::estimate::{Estimate, cpu_model};
 use crate::source::hwmon::Hwmon;
@@ -40,6 +40,8 @@ pub struct Watching {
     pub attachment: Attachment,
     /// What works less well than it could.
     pub shortcomings: Vec<String>,
+    /// Whether cycles and instructions are counted.
+    pub counters: CounterState,
 }
 
 /// What an estimate rests on.
@@ -62,7 +64,7 @@ impl Attempts {
         let hwmon = config.source.hwmon.enabled.then(|| Hwmon::discover(&config.source.hwmon, roots).describe());
         let estimate = Estimate::new(&config.source.estimate, &cpu_model(roots), &topology);
         Some(Self {
-            programs: load_programs(config, &topology),
+            programs: load_programs(config, roots, &topology),
             sockets: config.invocation.sockets.then(|| try_sockets(config, roots)),
             rapl: rapl::choose(&config.source.rapl, roots).tried,
             hwmon: hwmon.unwrap_or_default(),
@@ -77,14 +79,15 @@ fn is_running_kernels(roots: &HostRoots) -> bool {
     is(&roots.sysfs, SYSFS_MAGIC) && is(&roots.procfs, PROC_SUPER_MAGIC as u32)
 }
 
-fn load_programs(config: &Config, topology: &Arc<Topology>) -> Result<Watching, LoadError> {
+fn load_programs(config: &Config, roots: &HostRoots, topology: &Arc<Topology>) -> Result<Watching, LoadError> {
     let options = LoadOptions {
         slots: config.activity.max_consumers,
         btf: config.activity.btf.clone(),
+        counters: (config.activity.counters == Counters::Auto).then(|| CounterEvents::of_processor(&roots.sysfs)),
         ..LoadOptions::default()
     };
-    let KernelSide { attachment, shortcomings, .. } = KernelSide::load(topology, &options)?;
-    Ok(Watching { attachment, shortcomings })
+    let KernelSide { attachment, shortcomings, counters, .. } = KernelSide::load(topology, &options)?;
+    Ok(Watching { attachment, shortcomings, counters })
 }
 
 /// Also attaches them for a moment, to the root of the hierarchy.

@@ -1,6 +1,6 @@
 //! What the kernel offers.
 
-use crate::kernel::{Attachment, LoadError};
+use crate::kernel::{Attachment, CounterState, LoadError};
 
 use super::attempt::Watching;
 use super::fact::Fact;
@@ -68,10 +68,10 @@ pub(super) fn programs(tried: Option<&Result<Watching, LoadError>>) -> Finding {
     let finding = |status, meaning: String| Finding::new(Section::Kernel, "programs", status, meaning);
     match tried {
         None => finding(Status::Unknown, "not tried: these files are not those of the running kernel".into()),
-        Some(Ok(Watching { attachment, shortcomings })) if shortcomings.is_empty() => {
+        Some(Ok(Watching { attachment, shortcomings, counters: _ })) if shortcomings.is_empty() => {
             finding(Status::Ok, format!("loaded, attached by {} and removed again", attachment.label()))
         }
-        Some(Ok(Watching { attachment, shortcomings })) => {
+        Some(Ok(Watching { attachment, shortcomings, counters: _ })) => {
             let finding = finding(Status::Degraded, shortcomings.join("; "));
             match attachment {
                 Attachment::Tracepoint => finding.fix("use a kernel with CONFIG_DEBUG_INFO_BTF=y"),
@@ -88,6 +88,21 @@ pub(super) fn programs(tried: Option<&Result<Watching, LoadError>>) -> Finding {
         }
         Some(Err(error @ (LoadError::NoAttachment(_) | LoadError::Object(_)))) => {
             finding(Status::Missing, error.to_string()).fix("please report it, with what uname -a says").required()
+        }
+    }
+}
+
+/// Whether cycles and instructions can be counted; `None` where they are not wanted.
+pub(super) fn counters(tried: &Watching) -> Option<Finding> {
+    let finding = |status, meaning: String| Finding::new(Section::Kernel, "counters", status, meaning);
+    match &tried.counters {
+        CounterState::Off => None,
+        CounterState::Open => {
+            Some(finding(Status::Ok, "cycles and instructions are counted for every consumer".into()))
+        }
+        CounterState::Missing(reason) => {
+            let meaning = format!("{reason}: how hard the processor worked for whom is told by CPU time alone");
+            Some(finding(Status::Missing, meaning).fix(reason.fix()))
         }
     }
 }

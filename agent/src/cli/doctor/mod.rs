@@ -110,6 +110,7 @@ pub fn examine(facts: &Facts<'_>) -> Report {
     findings.extend(node_checks::machine(machine));
     findings.extend(kernel_checks::check(machine, config.activity.btf.is_some()));
     findings.push(kernel_checks::programs(attempts.map(|attempts| &attempts.programs)));
+    findings.extend(attempts.and_then(|attempts| kernel_checks::counters(attempts.programs.as_ref().ok()?)));
     findings.extend(attempts.and_then(|attempts| attempts.sockets.as_ref()).map(kernel_checks::sockets));
     findings.extend(permission_checks::check(machine));
     findings.extend(power_checks::check(machine, config, meters, attempts));

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::host::HostRoots;
 use crate::identity::metadata::Source;
-use crate::kernel::{Attachment, LoadError};
+use crate::kernel::{Attachment, CounterState, LoadError, NoCounters};
 use crate::source::rapl::Tried;
 use crate::source::{SourceEnd, Zone};
 
@@ -285,7 +285,11 @@ fn zone(name: &str) -> Zone {
 fn attempts() -> Attempts {
     let no = |interface, why: &str| Tried { interface, outcome: Err(SourceEnd::Fatal(why.into())) };
     Attempts {
-        programs: Ok(Watching { attachment: Attachment::TpBtf, shortcomings: Vec::new() }),
+        programs: Ok(Watching {
+            attachment: Attachment::TpBtf,
+            shortcomings: Vec::new(),
+            counters: CounterState::Missing(NoCounters::NotThere),
+        }),
         sockets: None,
         rapl: vec![no("perf", "the counters stand still"), no("powercap", "no zone")],
         hwmon: Vec::new(),
@@ -298,6 +302,9 @@ fn what_was_tried_counts_for_more_than_the_files() {
     let machine = bare_metal().machine();
     let report = examined(&machine, &Config::default(), Some(&attempts()));
     assert_eq!(finding(&report, "programs").status, Status::Ok);
+    let counters = finding(&report, "counters");
+    assert_eq!(counters.status, Status::Missing);
+    assert!(counters.meaning.contains("by CPU time alone") && counters.fix.contains("activity.counters"));
     let perf = finding(&report, "rapl-perf");
     assert_eq!((perf.status, perf.meaning.as_str()), (Status::Degraded, "the counters stand still"));
     let estimate = "an estimate, labelled so everywhere: package-0 1.0 W idle to 8.2 W at full load";
@@ -328,7 +335,7 @@ fn programs_that_the_kernel_refuses_are_fatal_and_those_it_takes_in_part_are_not
     assert_eq!(report.will_use.cpu_time, "none, for want of: programs");
 
     let shortcomings = vec!["tp_btf: refused; using tracepoint".into()];
-    let watching = Watching { attachment: Attachment::Tracepoint, shortcomings };
+    let watching = Watching { attachment: Attachment::Tracepoint, shortcomings, counters: CounterState::Off };
     let report = examined(&machine, &Config::default(), Some(&Attempts { programs: Ok(watching), ..attempts() }));
     assert!(report.ok);
     assert_eq!(finding(&report, "programs").status, Status::Degraded);
