@@ -1,5 +1,6 @@
 //! What was used while a meter did not measure it: at the end of its range, stuck, or after it had been silent.
 
+use crate::source::Provenance;
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
 use super::interval::Interval;
@@ -42,9 +43,9 @@ impl Bridge {
 
     /// The interval as it is to be booked, `foretold` being what the model says, where there is one. How sure that is falls
     /// with the time for which no good reading has come.
-    pub(super) fn over(&mut self, interval: Interval, flaw: Option<Flaw>, foretold: Option<Watts>) -> Interval {
+    pub(super) fn over(&mut self, interval: Interval, foretold: Option<Watts>) -> Interval {
         let time = interval.to.since(interval.from);
-        let Some(flaw) = flaw else {
+        let Some(flaw) = interval.flaw else {
             self.lasted = Nanoseconds::ZERO;
             self.usual = Some(time);
             return interval;
@@ -55,7 +56,7 @@ impl Bridge {
         self.reckoned += energy;
         let age = (self.lasted.0 as f64 / GROWS_OVER.0 as f64).min(1.0);
         let sigma = (DEVIATIONS.0 + (DEVIATIONS.1 - DEVIATIONS.0) * age) * energy.0 as f64;
-        Interval { energy, sigma, provenance: interval.provenance.max(crate::source::Provenance::Fused), ..interval }
+        Interval { energy, sigma, provenance: interval.provenance.max(Provenance::Fused), ..interval }
     }
 }
 
@@ -63,9 +64,8 @@ impl Bridge {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::source::Provenance;
 
-    fn interval(second: u64, joules: u64) -> Interval {
+    fn interval(second: u64, joules: u64, flaw: Option<Flaw>) -> Interval {
         let at = |second: u64| Timestamp(second * Nanoseconds::SECOND.0);
         Interval {
             from: at(second),
@@ -75,7 +75,7 @@ mod tests {
             timing: 0.0,
             provenance: Provenance::Measured,
             steady: true,
-            flaw: None,
+            flaw,
             source: 0,
         }
     }
@@ -83,33 +83,24 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_put_back_and_is_the_less_sure_the_longer_it_lasts() {
         let mut bridge = Bridge::default();
-        let over =
-            |bridge: &mut Bridge, second, flaw, watts| bridge.over(interval(second, 8), flaw, Some(Watts(watts)));
-        assert_eq!(over(&mut bridge, 0, None, 12.0), interval(0, 8));
-        let first = over(&mut bridge, 1, Some(Flaw::Clipped), 12.0);
+        let mut over = |second, flaw, watts: Option<f64>| bridge.over(interval(second, 8, flaw), watts.map(Watts));
+        assert_eq!(over(0, None, Some(12.0)), interval(0, 8, None));
+        let first = over(1, Some(Flaw::Clipped), Some(12.0));
         assert_eq!((first.energy, first.provenance), (Microjoules(12_000_000), Provenance::Fused));
-        assert_eq!(
-            over(&mut bridge, 2, Some(Flaw::Clipped), 5.0).energy,
-            Microjoules(8_000_000),
-            "at least what it says"
-        );
-        let late =
-            (3..300).map(|second| over(&mut bridge, second, Some(Flaw::Stuck), 12.0)).last().expect("there are some");
+        assert_eq!(over(2, Some(Flaw::Clipped), Some(5.0)).energy, Microjoules(8_000_000), "at least what it says");
+        let later = (3..300).map(|second| over(second, Some(Flaw::Stuck), Some(12.0)));
+        let late = later.last().expect("there are some");
         assert!(late.sigma > 2.0 * first.sigma, "{late:?} after {first:?}");
-        over(&mut bridge, 300, None, 12.0);
-        assert!(over(&mut bridge, 301, Some(Flaw::Stuck), 12.0).sigma <= first.sigma);
-        assert_eq!(
-            bridge.over(interval(302, 8), Some(Flaw::Stuck), None).energy,
-            Microjoules(8_000_000),
-            "nothing is known"
-        );
+        over(300, None, Some(12.0));
+        assert!(over(301, Some(Flaw::Stuck), Some(12.0)).sigma <= first.sigma);
+        assert_eq!(over(302, Some(Flaw::Stuck), None).energy, Microjoules(8_000_000), "nothing is known");
     }
 
     #[test]
     fn a_power_after_a_long_silence_says_nothing_of_it() {
         let mut bridge = Bridge::default();
         assert!(!bridge.is_silence(Nanoseconds(60 * Nanoseconds::SECOND.0)), "it may be its interval");
-        bridge.over(interval(0, 8), None, None);
+        bridge.over(interval(0, 8, None), None);
         assert!(!bridge.is_silence(Nanoseconds(3 * Nanoseconds::SECOND.0)));
         assert!(bridge.is_silence(Nanoseconds(4 * Nanoseconds::SECOND.0)));
     }

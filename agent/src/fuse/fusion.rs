@@ -17,7 +17,8 @@ use super::load::Loads;
 use super::meter_state::MeterState;
 use super::packages::Packages;
 use super::work::Work;
-use super::zone::{SourceFacts, ZoneFusion};
+use super::zone::ZoneFusion;
+use super::zone_source::SourceFacts;
 
 static OUT_OF_ORDER: Notice = Notice::new("activity_window_out_of_order");
 

@@ -44,6 +44,7 @@ mod spread;
 mod stuck;
 mod work;
 mod zone;
+mod zone_source;
 
 pub use alignment::Lag;
 pub(crate) use counter::{CounterTrack, Step};

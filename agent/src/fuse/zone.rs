@@ -6,29 +6,21 @@ use std::sync::Arc;
 use crate::activity::ActivityWindow;
 use crate::clock::Timestamp;
 use crate::notice::Notice;
-use crate::source::{IdlePower, Measure, Provenance, Reading, SourceId, Zone, ZoneName};
+use crate::source::{IdlePower, Provenance, Reading, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Watts};
 
-use super::agreement::{Agreement, Judgement};
-use super::alignment::Alignment;
-use super::bridge::{Bridge, Flaw};
-use super::counter::{CounterTrack, Step};
 use super::drive::Drive;
 use super::energy_window::EnergyWindow;
-use super::envelope::Envelope;
 use super::interval::Interval;
-use super::learner::{Basis, Learner};
 use super::limits::Limits;
 use super::load::Load;
 use super::meter_state::MeterState;
 use super::packages::Packages;
-use super::pending::Drives;
-use super::power_model::{ModelsByPackage, PowerModel};
 use super::queue::WindowQueue;
 use super::rest::Rest;
 use super::series::Series;
 use super::spread::MODEL_DEVIATION;
-use super::stuck::Stuck;
+use super::zone_source::{SourceFacts, ZoneSource};
 
 static TAKEN_OVER: Notice = Notice::new("energy_source_changed");
 static FORGOTTEN: Notice = Notice::new("energy_meter_silent");
@@ -59,42 +51,6 @@ pub(super) struct ZoneFusion {
     follows_packages: bool,
     /// Static power as configured; else each source knows or learns its own.
     static_power: Option<Watts>,
-}
-
-/// What is known of a source beside its readings.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SourceFacts {
-    /// Its place in the configuration, the lowest first.
-    pub(super) preference: usize,
-    /// The zone's static power, where the source knows it.
-    pub(super) idle_power: Option<Watts>,
-    /// The zone's static power as the source had shown it to an earlier agent.
-    pub(super) remembered: Option<Watts>,
-    /// Whether a meter measures, from which the zone's power can be learned.
-    pub(super) measures: bool,
-}
-
-#[derive(Debug)]
-struct ZoneSource {
-    id: SourceId,
-    provenance: Provenance,
-    facts: SourceFacts,
-    counter: CounterTrack,
-    /// As a candidate: what it counted since the last booked reading.
-    kept: Option<Interval>,
-    /// As of when its newest reading is by its own account.
-    newest: Timestamp,
-    alignment: Alignment,
-    /// What it has shown of the zone's static power.
-    envelope: Envelope,
-    /// What it has shown of how power follows from what runs.
-    by_activity: Learner,
-    /// What it has shown of how power follows from that of packages.
-    by_packages: Learner,
-    /// Whether it agrees with that.
-    agreement: Agreement,
-    stuck: Stuck,
-    bridge: Bridge,
 }
 
 impl ZoneFusion {
@@ -139,31 +95,22 @@ impl ZoneFusion {
 
     /// What is known of its meters.
     pub(super) fn meters(&self) -> impl Iterator<Item = MeterState> {
-        let measuring = self.sources.iter().enumerate().filter(|(_, source)| source.facts.measures);
-        measuring.map(|(place, source)| MeterState {
-            zone: self.zone.clone(),
-            source: source.id.clone(),
-            lag: source.alignment.lag(),
-            supply: source.by_packages.model().and_then(|model| model.supply()),
-            off: source.agreement.off(),
-            disagrees: source.agreement.disagrees() || source.stuck.is_stuck(),
-            reckoned: source.bridge.reckoned,
-            static_power: self.static_power(place),
-            idle_power: source.envelope.idle_power(),
-        })
+        self.sources
+            .iter()
+            .filter(|source| source.measures())
+            .map(|source| source.state(&self.zone, self.follows_packages))
     }
 
     /// Whether a source measures it, from which its power can be learned.
     pub(super) fn is_measured(&self) -> bool {
-        self.sources.iter().any(|source| source.facts.measures)
+        self.sources.iter().any(ZoneSource::measures)
     }
 
     /// Its static power as measuring sources have shown it on an idle machine, where nobody knew it.
     pub(super) fn learned(&self) -> impl Iterator<Item = IdlePower> {
-        let learns = |&place: &usize| self.sources[place].facts.measures && self.known_static_power(place).is_none();
-        (0..self.sources.len()).filter(learns).filter_map(|place| {
-            let ZoneSource { id, envelope, .. } = &self.sources[place];
-            Some(IdlePower { source: id.clone(), zone: self.zone.clone(), power: envelope.idle_static_power()? })
+        self.sources.iter().filter_map(|source| {
+            let power = source.learned_static_power()?;
+            Some(IdlePower { source: source.id.clone(), zone: self.zone.clone(), power })
         })
     }
 
@@ -177,35 +124,19 @@ impl ZoneFusion {
         out: &mut Vec<EnergyWindow>,
     ) {
         let source = self.place_of(reading, facts);
-        let told = self.sources[source].newest;
-        self.sources[source].newest = told.max(reading.at);
-        let was_settled = self.sources[source].alignment.is_settled();
-        let at = if facts.measures { self.sources[source].alignment.aligned(reading.at) } else { reading.at };
-        let step = self.sources[source].counter.step(&Reading { at, ..reading.clone() }, limits.max_power);
-        let interval = match step {
-            Step::Ignored => return,
-            Step::Baseline => None,
-            Step::Gained { from, energy } => {
-                // What is read at the end of each window is as of then.
-                let is_sampled = [told, reading.at].contains(&self.windows.end());
-                if facts.measures && !is_sampled {
-                    self.align(source, (told, reading.at), energy, packages);
-                }
-                let is_silence = matches!(reading.measure, Measure::Power(_))
-                    && self.sources[source].bridge.is_silence(at.since(from));
-                Some(Interval {
-                    from,
-                    to: at,
-                    energy,
-                    sigma: reading.uncertainty.0.max(0.0) * energy.0 as f64,
-                    timing: reading.timing_variance(energy.over(at.since(from))),
-                    provenance: reading.provenance,
-                    steady: was_settled && self.sources[source].alignment.is_settled(),
-                    flaw: if reading.clipped { Some(Flaw::Clipped) } else { is_silence.then_some(Flaw::Silent) },
-                    source,
-                })
-            }
+        let by_packages = self.is_node() && packages.energy(self.booked_to, self.booked_to).is_some();
+        let busy = &self.busy;
+        let explains = |from: Timestamp, to: Timestamp| {
+            if by_packages { packages.energy(from, to) } else { busy.amount(from, to) }
         };
+        let Some(heard) = self.sources[source].reading(reading, limits.max_power, self.windows.end(), &explains) else {
+            return;
+        };
+        if heard.is_moved {
+            self.intervals.iter_mut().filter(|waits| waits.source == source).for_each(|waits| waits.steady = false);
+        }
+        let at = heard.at;
+        let interval = heard.interval.map(|interval| Interval { source, ..interval });
         // Not what reaches back to before the last booked reading: that time has its energy already.
         let fresh = interval.filter(|interval| interval.from >= self.booked_to);
         if source == self.booked {
@@ -217,21 +148,6 @@ impl ZoneFusion {
             }
         }
         self.book(packages, out);
-    }
-
-    /// Holds what a meter counted by its own account against what moves its power.
-    fn align(&mut self, source: usize, (from, to): (Timestamp, Timestamp), energy: Microjoules, packages: &Packages) {
-        let by_packages = self.is_node() && packages.energy(from, from).is_some();
-        let busy = &self.busy;
-        let explains = |from: Timestamp, to: Timestamp| {
-            if by_packages { packages.energy(from, to) } else { busy.amount(from, to) }
-        };
-        let told = &mut self.sources[source];
-        if told.alignment.observe(from, to, energy, &explains) {
-            told.by_activity.restart();
-            told.by_packages.restart();
-            self.intervals.iter_mut().filter(|waits| waits.source == source).for_each(|waits| waits.steady = false);
-        }
     }
 
     /// Takes a window of activity, and the zone's load and what drives it in it.
@@ -258,23 +174,7 @@ impl ZoneFusion {
 
     fn place_of(&mut self, reading: &Reading, facts: SourceFacts) -> usize {
         let place = self.sources.iter().position(|source| source.id == reading.source).unwrap_or_else(|| {
-            let is_known = self.static_power.or(facts.idle_power).is_some();
-            let remembered = facts.remembered.filter(|_| facts.measures && !is_known);
-            self.sources.push(ZoneSource {
-                id: reading.source.clone(),
-                provenance: reading.provenance,
-                facts,
-                counter: CounterTrack::default(),
-                kept: None,
-                newest: reading.at,
-                alignment: Alignment::default(),
-                envelope: remembered.map(Envelope::remembering).unwrap_or_default(),
-                by_activity: remembered.map(Learner::remembering).unwrap_or_default(),
-                by_packages: remembered.map(Learner::remembering).unwrap_or_default(),
-                agreement: Agreement::default(),
-                stuck: Stuck::default(),
-                bridge: Bridge::default(),
-            });
+            self.sources.push(ZoneSource::new(reading, facts, self.static_power));
             self.sources.len() - 1
         });
         self.sources[place].provenance = reading.provenance;
@@ -283,7 +183,7 @@ impl ZoneFusion {
 
     /// The lower, the better.
     fn rank(&self, source: usize) -> (Provenance, usize, usize) {
-        (self.sources[source].provenance, self.sources[source].facts.preference, source)
+        (self.sources[source].provenance, self.sources[source].preference, source)
     }
 
     /// The booked source has given a reading.
@@ -351,12 +251,16 @@ impl ZoneFusion {
             self.emit(packages, out);
             let of_packages = is_node.then(|| packages.energy(interval.from, interval.to)).flatten();
             self.follows_packages = of_packages.is_some();
-            let model = self.model(interval.source).cloned();
+            let source = &mut self.sources[interval.source];
+            let model = source.model(self.follows_packages).cloned();
             let activity = self.windows.cut(&interval, model.as_deref(), of_packages.is_some().then_some(packages));
-            let interval = self.bridged(interval, activity.as_ref(), of_packages);
-            self.learn(&interval, activity, of_packages.zip(packages.models()));
+            let counted = interval.energy;
+            let interval = source.bridged(interval, activity.as_ref(), of_packages);
+            self.accepted = self.accepted + interval.energy - counted;
+            source.learn(&interval, activity, of_packages.zip(packages.models()));
             let unsteadiness = model.map_or(MODEL_DEVIATION, |model| model.unsteadiness);
-            self.windows.book(&interval, self.static_power(interval.source), unsteadiness);
+            let static_power = self.sources[interval.source].static_power(self.follows_packages);
+            self.windows.book(&interval, static_power, unsteadiness);
             self.emit(packages, out);
         }
     }
@@ -368,15 +272,17 @@ impl ZoneFusion {
                 continue;
             }
             self.emitted += booked.energy;
+            let source = &self.sources[booked.source];
+            let static_power = source.static_power(self.follows_packages);
             let window = EnergyWindow {
                 zone: self.zone.clone(),
-                source: self.sources[booked.source].id.clone(),
+                source: source.id.clone(),
                 energy: booked.energy,
-                static_energy: (self.static_power(booked.source) * booked.time).min(booked.energy),
+                static_energy: (static_power * booked.time).min(booked.energy),
                 uncertainty: booked.uncertainty(),
                 lasting_uncertainty: booked.lasting_uncertainty(),
                 provenance: booked.provenance(activity.length()),
-                model: self.model(booked.source).cloned(),
+                model: source.model(self.follows_packages).cloned(),
                 activity,
             };
             let is_whole = booked.time == window.activity.length();
@@ -384,97 +290,5 @@ impl ZoneFusion {
             out.push(window);
             out.extend(rest);
         }
-    }
-
-    fn static_power(&self, source: usize) -> Watts {
-        let learned = || match self.model(source) {
-            Some(model) => {
-                let bound = self.sources[source].envelope.bound().unwrap_or(Watts(f64::INFINITY));
-                Watts(model.static_power().0.min(bound.0))
-            }
-            None => self.sources[source].envelope.power(),
-        };
-        self.known_static_power(source).unwrap_or_else(learned)
-    }
-
-    /// By packages, where these are measured; they show more, and sooner.
-    fn model(&self, source: usize) -> Option<&Arc<PowerModel>> {
-        let ZoneSource { by_packages, by_activity, .. } = &self.sources[source];
-        by_packages.model().filter(|_| self.follows_packages).or_else(|| by_activity.model())
-    }
-
-    fn known_static_power(&self, source: usize) -> Option<Watts> {
-        self.static_power.or(self.sources[source].facts.idle_power)
-    }
-
-    /// The interval as it is booked: where it does not say what was used, with what the model says of what ran.
-    fn bridged(
-        &mut self,
-        mut interval: Interval,
-        activity: Option<&(Load, Drives)>,
-        of_packages: Option<f64>,
-    ) -> Interval {
-        if !self.sources[interval.source].facts.measures {
-            return interval;
-        }
-        let time = interval.to.since(interval.from);
-        // Microjoules are thousands of watts times nanoseconds.
-        let of_packages = of_packages.map(|energy| Watts(energy * 1e3 / time.0 as f64));
-        let foretold = self.model(interval.source).zip(activity).map(|(model, (_, drives))| {
-            Watts(model.foretold(drives, of_packages.unwrap_or_default().0, time.0 as f64))
-        });
-        let counted = interval.energy;
-        let ZoneSource { id, stuck, bridge, .. } = &mut self.sources[interval.source];
-        if let Some(explaining) = of_packages.or(foretold)
-            && stuck.observe(id, counted.over(time), time, explaining)
-        {
-            interval.flaw = interval.flaw.or(Some(Flaw::Stuck));
-        }
-        let flaw = interval.flaw;
-        let interval = bridge.over(interval, flaw, foretold);
-        self.accepted = self.accepted + interval.energy - counted;
-        interval
-    }
-
-    fn learn(
-        &mut self,
-        interval: &Interval,
-        activity: Option<(Load, Drives)>,
-        packages: Option<(f64, ModelsByPackage)>,
-    ) {
-        let known = self.known_static_power(interval.source);
-        let ZoneSource { id, envelope, by_activity, by_packages, facts, agreement, stuck, .. } =
-            &mut self.sources[interval.source];
-        let (energy, time) = (interval.energy, interval.to.since(interval.from));
-        let is_good = interval.steady && interval.flaw.is_none() && !stuck.is_doubtful();
-        let Some((load, drives)) = activity.filter(|_| is_good) else {
-            envelope.interrupt();
-            by_activity.interrupt();
-            by_packages.interrupt();
-            return;
-        };
-        envelope.observe(energy, time, load);
-        let bound = known.or(envelope.bound());
-        if !facts.measures {
-            return;
-        }
-        by_activity.observe(energy, time, &drives, Basis::Activity, bound);
-        let Some((of_packages, models)) = packages else {
-            by_packages.interrupt();
-            return;
-        };
-        // Microjoules are thousands of watts times nanoseconds.
-        let of_packages = of_packages * 1e3;
-        let judgement =
-            by_packages.model().and_then(|model| Some((model.clone(), model.supply()?))).map(|(model, supply)| {
-                let foretold = model.foretold(&drives, of_packages / time.0 as f64, time.0 as f64);
-                agreement.observe(id, (energy, time), Watts(foretold), supply)
-            });
-        match judgement.unwrap_or(Judgement::Learn) {
-            Judgement::Ignore => return by_packages.interrupt(),
-            Judgement::LearnAnew => by_packages.restart(),
-            Judgement::Learn => {}
-        }
-        by_packages.observe(energy, time, &drives, Basis::Packages(of_packages, &models), None);
     }
 }
