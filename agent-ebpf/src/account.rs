@@ -27,8 +27,10 @@ pub(crate) struct Switch {
     pub(crate) others_until_ns: u64,
     /// Who comes.
     pub(crate) next: u32,
-    /// The address of the task that comes; 0 where it is not known: then nothing is counted but time.
+    /// The address of the task that comes; 0 where it is not known.
     pub(crate) next_task: u64,
+    /// Whether what the CPU's counters have counted is charged too, if there are any.
+    pub(crate) counts: bool,
 }
 
 /// Ends the time slice that began at the CPU's last switch, and begins the next.
@@ -50,7 +52,7 @@ pub(crate) unsafe fn switch(state: *mut CpuState, switch: &Switch) {
             if switch.others_until_ns > since {
                 bill(state, read_volatile(&raw const (*state).slot), switch.others_until_ns - since);
                 since = switch.others_until_ns;
-                if counters::are_open() {
+                if switch.counts && counters::are_open() {
                     counters::split(state);
                 }
             }
@@ -59,7 +61,7 @@ pub(crate) unsafe fn switch(state: *mut CpuState, switch: &Switch) {
         write_volatile(&raw mut (*state).since_ns, now_ns);
         write_volatile(&raw mut (*state).slot, switch.next);
         write_volatile(&raw mut (*state).task, switch.next_task);
-        if counters::are_open() && switch.next_task != 0 {
+        if switch.counts && counters::are_open() {
             counters::count(state, switch.leaving);
         }
         write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(2));

@@ -3,18 +3,19 @@
 //! The agent opens two counters on every CPU, of cycles and of instructions, and puts them into two maps. How far they
 //! have moved since the CPU's last switch belongs to who leaves.
 
-use core::ffi::c_void;
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use core::ptr::{read_volatile, write_volatile};
 
 use agent_ebpf::{Counted, CpuCounters, CpuState, SLOT_IDLE, UNREADABLE};
 use aya_ebpf::bindings::{BPF_F_CURRENT_CPU, bpf_perf_event_value};
-use aya_ebpf::helpers::generated::bpf_perf_event_read_value;
-use aya_ebpf::maps::PerfEventByteArray;
+use aya_ebpf::helpers::generated::{bpf_perf_event_read, bpf_perf_event_read_value};
 
 use crate::account::cell_of;
 use crate::layout::{COUNTERS, SHARED_SHARDS};
 use crate::maps::{COUNTED, CYCLES, INSTRUCTIONS};
+
+/// From here on what `bpf_perf_event_read` returns is an error (`MAX_ERRNO`, include/linux/err.h).
+const FIRST_ERROR: u64 = 4_095_u64.wrapping_neg();
 
 /// Whether the agent has opened counters. Where it has not, the verifier removes what depends on it.
 #[inline(always)]
@@ -42,7 +43,7 @@ pub(crate) unsafe fn count(state: *mut CpuState, leaving: u32) {
             return;
         }
         let ran = running_now.wrapping_sub(running_ns);
-        let is_whole = times.is_some() && ran as i64 > 0 && ran == enabled_now.wrapping_sub(enabled_ns);
+        let is_whole = times.is_some() && ran.cast_signed() > 0 && ran == enabled_now.wrapping_sub(enabled_ns);
         if !is_whole {
             (*state).counters.unknown_slices += 1;
             return;
@@ -79,26 +80,23 @@ pub(crate) unsafe fn split(state: *mut CpuState) {
 /// Reads this CPU's counters; for how long they were enabled and running, nanoseconds.
 #[inline(always)]
 fn read(counts: &mut Counted) -> Option<(u64, u64)> {
-    let cycles = read_one(&raw const CYCLES)?;
-    // They are one group: they run together or not at all.
-    let instructions = read_one(&raw const INSTRUCTIONS)?;
-    *counts = Counted { cycles: cycles.counter, instructions: instructions.counter };
-    Some((cycles.enabled, cycles.running))
-}
-
-#[inline(always)]
-fn read_one(map: *const PerfEventByteArray) -> Option<bpf_perf_event_value> {
-    let mut value = bpf_perf_event_value { counter: 0, enabled: 0, running: 0 };
+    let mut cycles = bpf_perf_event_value { counter: 0, enabled: 0, running: 0 };
     // SAFETY: the map is one of perf events, and the kernel writes as many bytes as the value has.
-    let result = unsafe {
-        bpf_perf_event_read_value(
-            map.cast_mut().cast::<c_void>(),
-            BPF_F_CURRENT_CPU,
-            &raw mut value,
-            size_of::<bpf_perf_event_value>() as u32,
-        )
+    let failed = unsafe {
+        let size = size_of::<bpf_perf_event_value>() as u32;
+        bpf_perf_event_read_value((&raw const CYCLES).cast_mut().cast(), BPF_F_CURRENT_CPU, &raw mut cycles, size)
     };
-    (result == 0).then_some(value)
+    if failed != 0 {
+        return None;
+    }
+    // They are one group, and run together or not at all. To ask for the times again would be another look at a clock.
+    // SAFETY: the map is one of perf events.
+    let instructions = unsafe { bpf_perf_event_read((&raw const INSTRUCTIONS).cast_mut().cast(), BPF_F_CURRENT_CPU) };
+    if instructions >= FIRST_ERROR {
+        return None;
+    }
+    *counts = Counted { cycles: cycles.counter, instructions };
+    Some((cycles.enabled, cycles.running))
 }
 
 #[inline(always)]

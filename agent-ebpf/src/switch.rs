@@ -51,7 +51,8 @@ unsafe fn hand_over<R: Reader>(state: *mut CpuState, at_ns: u64, leaving: *const
         let (slot, others_until_ns) =
             if (*state).task == leaving as u64 { ((*state).slot, 0) } else { unreported::<R>(state, at_ns, leaving) };
         let next_slot = slot_of(state, &Task::<R>::new(next));
-        let switch_now = Switch { at_ns, leaving: slot, others_until_ns, next: next_slot, next_task: next as u64 };
+        let next_task = next as u64;
+        let switch_now = Switch { at_ns, leaving: slot, others_until_ns, next: next_slot, next_task, counts: true };
         switch(state, &switch_now);
     }
 }
@@ -218,8 +219,9 @@ pub(crate) fn with_helpers(context: &TracePointContext) -> Option<()> {
     // SAFETY: the offset comes from the tracepoint's own format file.
     let next_tid: u32 = unsafe { context.read_at(SWITCH_NEXT_PID.load() as usize) }.ok()?;
     let next = if next_tid == 0 { SLOT_IDLE } else { SLOT_UNKNOWN };
+    let switch_now = Switch { at_ns: now_ns, leaving, others_until_ns: 0, next, next_task: 0, counts: false };
     // SAFETY: `sched_switch` runs with interrupts off.
-    unsafe { switch(state, &Switch { at_ns: now_ns, leaving, others_until_ns: 0, next, next_task: 0 }) };
+    unsafe { switch(state, &switch_now) };
     Some(())
 }
 

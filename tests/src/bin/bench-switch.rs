@@ -16,7 +16,7 @@ const ROUNDS: usize = 30;
 const ROUND_SECONDS: f64 = 0.25;
 
 /// Software events that are there on every machine: how often tasks have moved between CPUs, and page faults
-/// (`PERF_TYPE_SOFTWARE`, include/uapi/linux/perf_event.h). Reading them is only a load, where a PMU's counter takes an
+/// (`PERF_TYPE_SOFTWARE`, `include/uapi/linux/perf_event.h`). Reading them is only a load, where a PMU's counter takes an
 /// instruction of its own.
 const STAND_INS: (u32, u64, u64) = (1, 4, 2);
 
