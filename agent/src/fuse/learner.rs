@@ -60,7 +60,8 @@ const BESIDE_DEVIATION: f64 = 0.3;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Learner {
-    gathered: Row,
+    /// What drove the zone, by place.
+    gathered: Vec<f64>,
     energy: Microjoules,
     time: Nanoseconds,
     places: FxHashMap<Group, usize>,
@@ -68,7 +69,8 @@ pub(super) struct Learner {
     full_until: Nanoseconds,
     /// By place: as of how much that was seen the group was last busy.
     busy: Vec<Nanoseconds>,
-    /// Sums of products of what was seen, each times its weight; and with the power.
+    /// Sums of products of what was seen, each times its weight, of each place with itself and those before it; and with the
+    /// power.
     products: Vec<Vec<f64>>,
     with_power: Vec<f64>,
     power_squared: f64,
@@ -86,9 +88,6 @@ pub(super) struct Learner {
     model: Option<Arc<PowerModel>>,
 }
 
-/// What drove the zone, by place.
-type Row = FxHashMap<usize, f64>;
-
 /// What a zone's power follows from, beside the work of groups.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Basis<'a> {
@@ -101,13 +100,13 @@ pub(super) enum Basis<'a> {
 impl Default for Learner {
     fn default() -> Self {
         Self {
-            gathered: Row::default(),
+            gathered: vec![0.0; FIXED],
             energy: Microjoules::ZERO,
             time: Nanoseconds::ZERO,
             places: FxHashMap::default(),
             full_until: Nanoseconds::ZERO,
             busy: vec![Nanoseconds::ZERO; FIXED],
-            products: vec![vec![0.0; FIXED]; FIXED],
+            products: (0..FIXED).map(|place| vec![0.0; place + 1]).collect(),
             with_power: vec![0.0; FIXED],
             power_squared: 0.0,
             weight: 1.0,
@@ -136,11 +135,11 @@ impl Learner {
             Basis::Activity => 0.0,
             Basis::Packages(_, packages) => packages.iter().map(|(_, model)| model.static_power().0).sum(),
         };
-        for (place, driven) in [(STATIC, 1.0), (SHARED_AT, of_packages)] {
-            self.products[place][STATIC] += REMEMBERED * driven;
-            self.products[place][SHARED_AT] += REMEMBERED * driven * of_packages;
-            self.with_power[place] += REMEMBERED * driven * power;
-        }
+        self.products[STATIC][STATIC] += REMEMBERED;
+        self.products[SHARED_AT][STATIC] += REMEMBERED * of_packages;
+        self.products[SHARED_AT][SHARED_AT] += REMEMBERED * of_packages * of_packages;
+        self.with_power[STATIC] += REMEMBERED * power;
+        self.with_power[SHARED_AT] += REMEMBERED * of_packages * power;
         self.power_squared += REMEMBERED * power * power;
         self.sum_of_weights += REMEMBERED;
     }
@@ -161,18 +160,18 @@ impl Learner {
             if let Basis::Activity = basis {
                 let counted = COUNTED_AT.into_iter().zip(drive.counted).flat_map(|(at, of)| (at..).zip(of));
                 for (place, driven) in (SHARED_AT..).zip(drive.awake).chain(counted.filter(|(_, much)| *much > 0.0)) {
-                    *self.gathered.entry(place).or_default() += driven * part;
+                    self.gathered[place] += driven * part;
                 }
             }
             for (group, worked) in &drive.groups {
                 let place = self.place(*group);
-                *self.gathered.entry(place).or_default() += worked * part;
+                self.gathered[place] += worked * part;
             }
         }
         let packages = match basis {
             Basis::Activity => &[],
             Basis::Packages(energy, packages) => {
-                *self.gathered.entry(SHARED_AT).or_default() += energy;
+                self.gathered[SHARED_AT] += energy;
                 packages
             }
         };
@@ -185,7 +184,7 @@ impl Learner {
 
     /// Forgets what is being gathered: a stretch follows of which it is not known who ran.
     pub(super) fn interrupt(&mut self) {
-        self.gathered.clear();
+        self.gathered.fill(0.0);
         (self.energy, self.time) = (Microjoules::ZERO, Nanoseconds::ZERO);
     }
 
@@ -212,9 +211,7 @@ impl Learner {
         let place = FIXED + self.places.len();
         self.places.insert(group, place);
         self.busy.push(self.seen);
-        for row in &mut self.products {
-            row.push(0.0);
-        }
+        self.gathered.push(0.0);
         self.products.push(vec![0.0; place + 1]);
         self.with_power.push(0.0);
         place
@@ -235,15 +232,21 @@ impl Learner {
         self.places.remove(&group);
         self.noise.vacate(place);
         let others = OTHERS[usize::from(group.small)];
-        // The row, and then the column, as if both groups had been one.
-        let row = std::mem::replace(&mut self.products[place], vec![0.0; self.busy.len()]);
-        for (sum, product) in self.products[others].iter_mut().zip(&row) {
-            *sum += product;
-        }
-        for row in &mut self.products {
-            row[others] += std::mem::take(&mut row[place]);
+        // As if both groups had been one.
+        for other in 0..self.busy.len() {
+            let (row, column) = (place.max(other), place.min(other));
+            let product = std::mem::take(&mut self.products[row][column]);
+            if other == place {
+                self.products[others][others] += product;
+            } else if other == others {
+                // Once as the row, once as the column.
+                self.products[others][others] += 2.0 * product;
+            } else {
+                self.products[others.max(other)][others.min(other)] += product;
+            }
         }
         self.with_power[others] += std::mem::take(&mut self.with_power[place]);
+        self.gathered[others] += std::mem::take(&mut self.gathered[place]);
         Some(place)
     }
 
@@ -251,8 +254,9 @@ impl Learner {
         let time = self.time.0 as f64;
         // A microjoule in a nanosecond is a kilowatt.
         let power = self.energy.0 as f64 * 1e3 / time;
-        let mut row: Vec<(usize, f64)> = self.gathered.drain().map(|(place, driven)| (place, driven / time)).collect();
-        row.push((STATIC, 1.0));
+        let driven = self.gathered.iter_mut().map(std::mem::take).enumerate().filter(|(_, driven)| *driven != 0.0);
+        let mut row = vec![(STATIC, 1.0)];
+        row.extend(driven.map(|(place, driven)| (place, driven / time)));
         if let Some(model) = &self.model {
             let part =
                 |(place, much): &(usize, f64)| model.coefficients.get(*place).copied().unwrap_or_default() * much;
@@ -266,11 +270,11 @@ impl Learner {
             self.noise.observe(Observed { left, of_groups, row: &row, weight, time });
         }
         self.weight *= (time / MEMORY.0 as f64).exp();
-        for (place, driven) in &row {
+        for (at, (place, driven)) in row.iter().enumerate() {
             self.busy[*place] = self.seen;
             let (weighted, products) = (self.weight * driven, &mut self.products[*place]);
-            for (other, driven_too) in &row {
-                products[*other] += weighted * driven_too;
+            for (before, driven_too) in &row[..=at] {
+                products[*before] += weighted * driven_too;
             }
             self.with_power[*place] += weighted * power;
         }
@@ -306,7 +310,8 @@ impl Learner {
     }
 
     fn reckon(&mut self, packages: &[(u32, Arc<PowerModel>)], bound: Option<Watts>) -> Option<PowerModel> {
-        let (common, variance) = self.common(packages.is_empty());
+        let products = self.all_products();
+        let (common, variance) = self.common(&products, packages.is_empty());
         let (priors, busiest) = if packages.is_empty() {
             let busiest = OTHERS.map(|place| common[place]).into_iter().fold(0.0, f64::max);
             (self.priors(&common, busiest), busiest)
@@ -318,7 +323,7 @@ impl Learner {
         if busiest <= 0.0 {
             return None;
         }
-        let mut matrix = self.products.clone();
+        let mut matrix = products.clone();
         let mut right = self.with_power.clone();
         let mut strengths = vec![0.0; right.len()];
         for (place, mean, deviation) in priors {
@@ -335,14 +340,14 @@ impl Learner {
             right[STATIC] += strength * bound;
             (coefficients, free) = non_negative(&matrix, &right);
         }
-        let left = self.left(&coefficients);
+        let left = self.left(&products, &coefficients);
         let covariance = match &self.model {
             Some(model) if self.since_doubted < DOUBT_EVERY && model.covariance.len() == matrix.len() => {
                 model.covariance.clone()
             }
             _ => {
                 self.since_doubted = Nanoseconds::ZERO;
-                let mut middle = self.products.clone();
+                let mut middle = products;
                 for (place, row) in middle.iter_mut().enumerate() {
                     for product in row.iter_mut() {
                         *product *= self.weight * left;
@@ -362,11 +367,17 @@ impl Learner {
         })
     }
 
+    /// The products of each place with every other.
+    fn all_products(&self) -> Vec<Vec<f64>> {
+        let size = self.products.len();
+        let product = |row: usize, column: usize| self.products[row.max(column)][row.min(column)];
+        (0..size).map(|row| (0..size).map(|column| product(row, column)).collect()).collect()
+    }
+
     /// The variance of what these coefficients leave.
-    fn left(&self, coefficients: &[f64]) -> f64 {
+    fn left(&self, products: &[Vec<f64>], coefficients: &[f64]) -> f64 {
         let dot = |row: &[f64]| row.iter().zip(coefficients).map(|(sum, coefficient)| sum * coefficient).sum::<f64>();
-        let explained: f64 =
-            self.products.iter().zip(coefficients).map(|(row, coefficient)| dot(row) * coefficient).sum();
+        let explained: f64 = products.iter().zip(coefficients).map(|(row, coefficient)| dot(row) * coefficient).sum();
         ((self.power_squared - 2.0 * dot(&self.with_power) + explained) / self.sum_of_weights).max(0.0)
     }
 
@@ -385,15 +396,15 @@ impl Learner {
 
     /// The coefficients with one weight for all groups on each kind of core and without what is counted, or without any for
     /// groups, and the variance of what they leave.
-    fn common(&self, with_groups: bool) -> ([f64; FIXED], f64) {
+    fn common(&self, products: &[Vec<f64>], with_groups: bool) -> ([f64; FIXED], f64) {
         let mut kinds: Vec<usize> = (0..FIXED).collect();
-        kinds.resize(self.products.len(), 0);
+        kinds.resize(products.len(), 0);
         for (group, place) in &self.places {
             kinds[*place] = OTHERS[usize::from(group.small)];
         }
         let mut matrix = vec![vec![0.0; FIXED]; FIXED];
         let mut right = vec![0.0; FIXED];
-        for (row, kind) in self.products.iter().zip(&kinds) {
+        for (row, kind) in products.iter().zip(&kinds) {
             for (product, other) in row.iter().zip(&kinds) {
                 matrix[*kind][*other] += product;
             }
@@ -546,7 +557,6 @@ mod tests {
             run(&mut learner, &mut random, &weights, 20);
         }
         assert_eq!((learner.places.len(), learner.products.len()), (MOST_GROUPS, FIXED + MOST_GROUPS));
-        assert!(learner.products.iter().all(|row| row.len() == FIXED + MOST_GROUPS));
         let model = learner.model().expect("it is learned");
         assert!(
             is_near(model.coefficients[OTHERS[0]], 6.0, 0.05) && is_near(model.static_power().0, STATIC_POWER, 0.1),

@@ -1,7 +1,7 @@
 //! Reads a trace, some lines ahead of whoever looks at them.
 
 use std::io::BufRead;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::Scope;
 
 use tracing::warn;
@@ -31,25 +31,34 @@ impl Lines {
     }
 }
 
-/// Reads the first line of `input`, and then, in a thread of its own, all others: lines, and at the end what is wrong, if
-/// anything is. A last line that was cut off, as when whoever wrote it was ended, is left out.
+/// A trace that is being read.
+pub(super) struct Trace {
+    pub(super) header: Header,
+    /// Some lines after the other, and at the end what is wrong, if anything is.
+    pub(super) lines: Receiver<Result<Lines, TraceError>>,
+    /// Where lines go that have been looked at, to be taken apart beside the rest.
+    pub(super) spent: Sender<Lines>,
+}
+
+/// Reads the first line of `input`, and then, in a thread of its own, all others. A last line that was cut off, as when whoever wrote it was ended, is left out.
 ///
 /// # Errors
 /// When the first line cannot be read, or is no trace's.
 pub(super) fn read<'scope, R: BufRead + Send + 'scope>(
     mut input: R,
     scope: &'scope Scope<'scope, '_>,
-) -> Result<(Header, Receiver<Result<Lines, TraceError>>), TraceError> {
+) -> Result<Trace, TraceError> {
     let header = read_header(&mut input).map_err(|problem| TraceError { line: 1, problem })?;
-    let (to, lines) = sync_channel(AHEAD);
-    scope.spawn(move || read_ahead(input, &to));
-    Ok((header, lines))
+    let ((to, lines), (spent, taken_back)) = (sync_channel(AHEAD), channel());
+    scope.spawn(move || read_ahead(input, &to, &taken_back));
+    Ok(Trace { header, lines, spent })
 }
 
 /// Until the end, something that is wrong, or nobody who listens.
-fn read_ahead(mut input: impl BufRead, to: &SyncSender<Result<Lines, TraceError>>) {
+fn read_ahead(mut input: impl BufRead, to: &SyncSender<Result<Lines, TraceError>>, spent: &Receiver<Lines>) {
     let mut line = 2;
     loop {
+        spent.try_iter().for_each(drop);
         let (mut text, first) = (String::with_capacity(AT_ONCE + AT_ONCE / 4), line);
         let mut wrong = None;
         while text.len() < AT_ONCE && wrong.is_none() {

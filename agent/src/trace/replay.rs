@@ -20,7 +20,7 @@ use super::line::{Activity, FunctionLine, Invocation, Line};
 use super::machine::Machine;
 use super::meter::{Esp32Channels, reading};
 use super::problem::{Problem, TraceError};
-use super::reader::read;
+use super::reader::{Trace, read};
 use super::result::{By, ResultWriter};
 use super::scan::cgroups_with_functions;
 
@@ -101,13 +101,15 @@ impl<W: Write> Replay<W> {
         let consumers = Consumers::new(cgroups_with_functions(open()?));
         let trace = open()?;
         thread::scope(|scope| {
-            let (header, lines) = read(trace, scope)?;
+            let Trace { header, lines, spent } = read(trace, scope)?;
             let machine = Machine::of(&header).map_err(|problem| TraceError { line: 1, problem })?;
             let mut replay = Self::new(machine, consumers, options, out);
             for some in lines {
-                for (number, line) in some?.iter() {
+                let some = some?;
+                for (number, line) in some.iter() {
                     replay.line(line, number)?;
                 }
+                let _all_is_read = spent.send(some);
             }
             replay.end()
         })
