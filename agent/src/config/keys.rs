@@ -115,7 +115,7 @@ pub(super) const KEYS: &[Key] = &[
         "The BTF file to take the kernel's layout from, on kernels without `/sys/kernel/btf/vmlinux`."),
     Key::new("activity.counters", Kind::Choice(&["auto", "off"]), Default("\"auto\""),
         "Whether cycles and instructions are counted for every consumer at every context switch: `auto` does so where the \
-         processor has counters that may be opened."),
+         processor has counters that may be opened, and `attribution.weights` learns from them."),
 
     Key::new("source.rapl.interface", Kind::Choice(&["auto", "perf", "powercap", "off"]), Default("\"auto\""),
         "Which of the kernel's interfaces is used: `auto` takes perf where it is there, else powercap."),

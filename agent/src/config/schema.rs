@@ -40,6 +40,13 @@ pub struct Config {
     pub otlp: OtlpConfig,
 }
 
+impl Config {
+    /// Whether cycles and instructions are to be counted, where the processor does: only what is learned makes use of them.
+    pub fn counts_instructions(&self) -> bool {
+        self.activity.counters == Counters::Auto && self.attribution.weights == Weights::Learned
+    }
+}
+
 /// `[host]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_meter_that_says_the_same_while_what_it_measures_moves_is_stuck() {
-        let packages = |at: u32| if at % 2 == 0 { 20.0 } else { 26.0 };
+        let packages = |at: u32| if at.is_multiple_of(2) { 20.0 } else { 26.0 };
         assert!(after((0..20).map(|at| (37.6, packages(at)))));
         assert!(!after((0..3).map(|at| (37.6, packages(at)))), "it may be chance");
         assert!(!after((0..20).map(|at| (37.6, packages(at))).chain([(38.6, 20.0)])), "it is back");

@@ -153,7 +153,7 @@ mod tests {
         let slices = [(1, 0, 50), (2, 1, 100)];
         let worked = |core: [u32; 2]| {
             let work = Work::of(&on(&slices, core), None);
-            [work.slices[0].worked, work.slices[1].worked]
+            work.slices.iter().map(|slice| slice.worked).collect::<Vec<f64>>()
         };
         assert_eq!(worked([0, 1]), [50.0, 100.0]);
         assert_eq!(worked([0, 0]), [50.0 * BESIDE_SIBLING, 100.0 * (1.0 - 0.5 * (1.0 - BESIDE_SIBLING))]);
@@ -180,9 +180,10 @@ mod tests {
         let counts = vec![Counts { cycles: 150, instructions: 300 }, Counts { cycles: 150, instructions: 75 }];
         // 3 GHz, and 1.5 GHz.
         let window = ActivityWindow { counts, ..on(&[(1, 0, 50), (2, 1, 100)], [0, 1]) };
-        let work = Work::of(&window, None);
-        assert_eq!(work.slices[0].counted, [50.0, 50.0, 100.0]);
-        assert_eq!(work.slices[1].counted, [50.0, 25.0, 25.0]);
-        assert_eq!(Work::of(&on(&[(1, 0, 50)], [0, 1]), None).slices[0].counted, [0.0; COUNTED]);
+        let counted = |window: &ActivityWindow| -> Vec<f64> {
+            Work::of(window, None).slices.iter().flat_map(|slice| slice.counted).collect()
+        };
+        assert_eq!(counted(&window), [50.0, 50.0, 100.0, 50.0, 25.0, 25.0]);
+        assert_eq!(counted(&on(&[(1, 0, 50)], [0, 1])), [0.0; COUNTED]);
     }
 }

@@ -37,7 +37,8 @@ pub fn work_kinds(window: &ActivityWindow, names: &Names) -> Arc<WorkKinds> {
 /// (`session-<id>.scope`).
 fn holds_anything(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    name.is_empty() || name.starts_with("session-") && name.ends_with(".scope")
+    let session = name.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope"));
+    name.is_empty() || session.is_some()
 }
 
 fn function_of(cgroup: CgroupId, names: &Names, at: Timestamp) -> Option<WorkKind> {

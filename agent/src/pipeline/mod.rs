@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::activity::{Topology, read_topology};
 use crate::clock::Timestamp;
-use crate::config::{ActivityConfig, Config, Counters};
+use crate::config::Config;
 use crate::export::grpc::GrpcServer;
 use crate::export::otlp::Forwarder;
 use crate::export::prometheus;
@@ -146,7 +146,7 @@ fn start_windows(
         // An agent that closes no windows any more ends, and its supervisor sees that, whatever this thread has died of.
         let _end_with_me = shutdown.drop_guard();
         let roots = config.host.roots();
-        let activity = start_activity(&config.activity, &roots, &topology);
+        let activity = start_activity(&config, &roots, &topology);
         let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
         let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished).record_to(recorder);
         let lengths = Lengths { window: config.activity.window.into(), tick: config.invocation.resolution.into() };
@@ -155,12 +155,12 @@ fn start_windows(
     thread.context("no thread for the pipeline: raise the limit of tasks")
 }
 
-fn start_activity(config: &ActivityConfig, roots: &HostRoots, topology: &Arc<Topology>) -> ActivitySide {
+fn start_activity(config: &Config, roots: &HostRoots, topology: &Arc<Topology>) -> ActivitySide {
     let options = LoadOptions {
-        slots: config.max_consumers,
-        btf: config.btf.clone(),
-        log_level: log_level(&config.kernel_log),
-        counters: (config.counters == Counters::Auto).then(|| CounterEvents::of_processor(&roots.sysfs)),
+        slots: config.activity.max_consumers,
+        btf: config.activity.btf.clone(),
+        log_level: log_level(&config.activity.kernel_log),
+        counters: config.counts_instructions().then(|| CounterEvents::of_processor(&roots.sysfs)),
         ..LoadOptions::default()
     };
     ActivitySide::start(topology, &options, &roots.procfs).unwrap_or_else(|error| {

@@ -18,7 +18,7 @@ pub struct Method {
     pub energies: fn(&Run) -> Energies,
 }
 
-/// All of them. Only SmartWatts sees hardware counters.
+/// All of them. Only `SmartWatts` sees hardware counters.
 pub const METHODS: &[Method] = &[
     Method { name: "notebook", of_node: true, energies: notebook },
     Method { name: "Kepler", of_node: false, energies: kepler },

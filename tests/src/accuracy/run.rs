@@ -307,25 +307,34 @@ fn header(machine: &Machine) -> Value {
     json!({ "prony_trace": 1, "node": "simulated", "cpus": cpus })
 }
 
+/// A process in a window: nanoseconds by CPU, and what was counted.
+struct Consumer {
+    pid: u32,
+    function: usize,
+    times: Vec<(usize, u64)>,
+    counted: Counted,
+}
+
 fn activity(window: &Window, to: u64, run: &Run, counts: bool) -> Value {
     let length = WINDOW as f64 * STEP;
     let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
     let mut idle = vec![length; run.cpus];
-    let mut consumers: Vec<(u32, usize, Vec<(usize, u64)>, Counted)> = Vec::new();
+    let mut consumers: Vec<Consumer> = Vec::new();
     for usage in &window.usages {
         idle[usage.cpu] -= usage.seconds;
-        let place = consumers.iter().position(|(pid, ..)| *pid == usage.pid).unwrap_or_else(|| {
-            consumers.push((usage.pid, usage.function, Vec::new(), Counted::default()));
+        let place = consumers.iter().position(|it| it.pid == usage.pid).unwrap_or_else(|| {
+            let (pid, function) = (usage.pid, usage.function);
+            consumers.push(Consumer { pid, function, times: Vec::new(), counted: Counted::default() });
             consumers.len() - 1
         });
-        let (_, _, times, counted) = &mut consumers[place];
-        times.push((usage.cpu, nanoseconds(usage.seconds)));
-        counted.cycles += usage.counted.cycles;
-        counted.instructions += usage.counted.instructions;
+        let consumer = &mut consumers[place];
+        consumer.times.push((usage.cpu, nanoseconds(usage.seconds)));
+        consumer.counted.cycles += usage.counted.cycles;
+        consumer.counted.instructions += usage.counted.instructions;
     }
     let idle: Vec<Value> =
         idle.iter().enumerate().map(|(cpu, time)| json!([cpu, nanoseconds(time.max(0.0))])).collect();
-    let line = |(pid, function, times, counted): (u32, usize, Vec<(usize, u64)>, Counted)| {
+    let line = |Consumer { pid, function, times, counted }: Consumer| {
         let name = &run.functions[function];
         let mut line = json!({ "cgroup": cgroup(name), "pid": pid, "comm": name, "cpu_ns": times });
         if counts {

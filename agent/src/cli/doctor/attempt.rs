@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 
 use crate::activity::{CgroupId, Topology, read_topology};
-use crate::config::{Config, Counters};
+use crate::config::Config;
 use crate::host::HostRoots;
 use crate::identity::CgroupPaths;
 use crate::kernel::{Attachment, CounterEvents, CounterState, KernelSide, LoadError, LoadOptions, Sockets};
@@ -83,7 +83,7 @@ fn load_programs(config: &Config, roots: &HostRoots, topology: &Arc<Topology>) -
     let options = LoadOptions {
         slots: config.activity.max_consumers,
         btf: config.activity.btf.clone(),
-        counters: (config.activity.counters == Counters::Auto).then(|| CounterEvents::of_processor(&roots.sysfs)),
+        counters: config.counts_instructions().then(|| CounterEvents::of_processor(&roots.sysfs)),
         ..LoadOptions::default()
     };
     let KernelSide { attachment, shortcomings, counters, .. } = KernelSide::load(topology, &options)?;
