@@ -1,7 +1,7 @@
 //! `prony replay`: a recorded trace through the same pipeline.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -79,12 +79,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let began = Instant::now();
     let name = args.trace.display();
-    let out: Box<dyn Write> = match &args.out {
+    let out: Box<dyn Write + Send> = match &args.out {
         Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
-        None => Box::new(io::stdout().lock()),
+        None => Box::new(io::stdout()),
     };
-    let done = Replay::run(|| open(&args.trace), &options, BufWriter::with_capacity(1 << 18, out))
-        .with_context(|| format!("{name}"))?;
+    let done = Replay::run(|| open(&args.trace), &options, out).with_context(|| format!("{name}"))?;
     let took = began.elapsed().as_secs_f64();
     eprintln!(
         "{} windows over {:.1} s, {} readings, {} invocations ({} refused), replayed in {took:.2} s: {:.0} times as fast \

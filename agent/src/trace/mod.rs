@@ -14,6 +14,7 @@ mod recorder;
 mod replay;
 mod result;
 mod scan;
+mod write_behind;
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use super::problem::{Problem, TraceError};
 use super::reader::{Trace, read};
 use super::result::{By, ResultWriter};
 use super::scan::cgroups_with_functions;
+use super::write_behind::WriteBehind;
 
 /// How late an invocation may stand in a trace.
 const LATENESS: Nanoseconds = Nanoseconds(10 * Nanoseconds::SECOND.0);
@@ -70,7 +71,7 @@ pub struct Replayed {
 }
 
 /// The pipeline while a trace goes through it.
-pub struct Replay<W> {
+pub struct Replay<'scope> {
     policy: Policy,
     machine: Machine,
     consumers: Consumers,
@@ -82,13 +83,13 @@ pub struct Replay<W> {
     events: Vec<Lifecycle>,
     exited: Vec<(Pid, Nanoseconds)>,
     energy: Vec<EnergyWindow>,
-    out: ResultWriter<W>,
+    out: ResultWriter<'scope>,
     began: Option<Timestamp>,
     newest: Timestamp,
     done: Replayed,
 }
 
-impl<W: Write> Replay<W> {
+impl<'scope> Replay<'scope> {
     /// Replays the trace that `open` opens, twice, and writes what comes out to `out`.
     ///
     /// # Errors
@@ -96,14 +97,14 @@ impl<W: Write> Replay<W> {
     pub fn run<R: BufRead + Send>(
         open: impl Fn() -> io::Result<R>,
         options: &ReplayOptions,
-        out: W,
+        out: impl Write + Send,
     ) -> anyhow::Result<Replayed> {
         let consumers = Consumers::new(cgroups_with_functions(open()?));
         let trace = open()?;
         thread::scope(|scope| {
             let Trace { header, lines, spent } = read(trace, scope)?;
             let machine = Machine::of(&header).map_err(|problem| TraceError { line: 1, problem })?;
-            let mut replay = Self::new(machine, consumers, options, out);
+            let mut replay = Replay::new(machine, consumers, options, WriteBehind::new(out, scope));
             for some in lines {
                 let some = some?;
                 for (number, line) in some.iter() {
@@ -115,7 +116,7 @@ impl<W: Write> Replay<W> {
         })
     }
 
-    fn new(machine: Machine, consumers: Consumers, options: &ReplayOptions, out: W) -> Self {
+    fn new(machine: Machine, consumers: Consumers, options: &ReplayOptions, out: WriteBehind<'scope>) -> Self {
         let book = BookOptions {
             fork_servers: options.fork_servers.clone(),
             history: HISTORY,
@@ -277,8 +278,8 @@ impl<W: Write> Replay<W> {
         for meter in self.fusion.meters().filter(MeterState::is_known) {
             self.out.meter(&meter)?;
         }
-        self.out.flush()?;
         self.done.time = self.began.map_or(Nanoseconds::ZERO, |began| self.newest.since(began));
+        self.out.end()?;
         Ok(self.done)
     }
 }

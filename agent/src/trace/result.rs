@@ -1,7 +1,9 @@
 //! What a replay yields, line by line.
 
-use std::io::{self, Write};
+use std::collections::hash_map::Entry;
+use std::io::{self, Write as _};
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::activity::CgroupId;
@@ -11,6 +13,8 @@ use crate::identity::Names;
 use crate::invocation::Finished;
 use crate::source::Zone;
 use crate::units::Microjoules;
+
+use super::write_behind::WriteBehind;
 
 /// Whose energy each line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -61,9 +65,11 @@ struct MeterLine<'a> {
 
 /// Writes results.
 #[derive(Debug)]
-pub(super) struct ResultWriter<W> {
-    out: W,
+pub(super) struct ResultWriter<'scope> {
+    out: WriteBehind<'scope>,
     by: By,
+    /// Paths of cgroups as they are written.
+    paths: FxHashMap<CgroupId, Box<str>>,
     /// Names of zones as they are written.
     zones: Vec<(Zone, String)>,
 }
@@ -95,9 +101,9 @@ impl Energies {
     }
 }
 
-impl<W: Write> ResultWriter<W> {
-    pub(super) fn new(out: W, by: By) -> Self {
-        Self { out, by, zones: Vec::new() }
+impl<'scope> ResultWriter<'scope> {
+    pub(super) fn new(out: WriteBehind<'scope>, by: By) -> Self {
+        Self { out, by, paths: FxHashMap::default(), zones: Vec::new() }
     }
 
     /// The parts of a zone's energy over a window; together they are the whole.
@@ -109,10 +115,11 @@ impl<W: Write> ResultWriter<W> {
             format!(r#"{{"from_ns":{},"to_ns":{},"zone":{zone},"cgroup":"#, attribution.from.0, attribution.to.0);
         let tail = format!(",\"provenance\":\"{}\"}}\n", attribution.provenance.label());
         let mut digits = itoa::Buffer::new();
+        let Self { out, by, paths, .. } = self;
+        let text = out.text();
         let mut part = |cgroup: &str, pid: Option<u32>, Energies { active, idle, doubt }: Energies| {
-            let out = &mut self.out;
-            out.write_all(head.as_bytes())?;
-            serde_json::to_writer(&mut *out, cgroup)?;
+            text.extend_from_slice(head.as_bytes());
+            text.extend_from_slice(cgroup.as_bytes());
             let sigma = |variance: f64| variance.sqrt().round() as u64;
             for (key, number) in [
                 (",\"pid\":", pid.map(u64::from)),
@@ -122,20 +129,20 @@ impl<W: Write> ResultWriter<W> {
                 (",\"lasting_uj\":", Some(sigma(doubt.systematic))),
             ] {
                 if let Some(number) = number {
-                    out.write_all(key.as_bytes())?;
-                    out.write_all(digits.format(number).as_bytes())?;
+                    text.extend_from_slice(key.as_bytes());
+                    text.extend_from_slice(digits.format(number).as_bytes());
                 }
             }
-            out.write_all(tail.as_bytes())
+            text.extend_from_slice(tail.as_bytes());
         };
         let mut kernel = Energies::default();
         let mut cgroups: Vec<(CgroupId, Energies)> = Vec::new();
         for share in &attribution.shares {
             let sum = if names.consumer(&share.consumer).is_some_and(|name| name.kernel_thread) {
                 &mut kernel
-            } else if self.by == By::Process {
+            } else if *by == By::Process {
                 let energies = Energies::of(share, attribution);
-                part(path(names, share.consumer.cgroup), Some(share.consumer.pid.0), energies)?;
+                part(path(paths, names, share.consumer.cgroup)?, Some(share.consumer.pid.0), energies);
                 continue;
             } else {
                 // Consumers come in order, those of a cgroup one after the other.
@@ -148,11 +155,12 @@ impl<W: Write> ResultWriter<W> {
             sum.add(Energies::of(share, attribution));
         }
         for (cgroup, energies) in cgroups {
-            part(path(names, cgroup), None, energies)?;
+            part(path(paths, names, cgroup)?, None, energies);
         }
-        part("kernel", None, kernel)?;
-        part("idle", None, Energies::of_nobody(Microjoules::ZERO, attribution.idle, attribution))?;
-        part("unattributed", None, Energies::of_nobody(attribution.unattributed, Microjoules::ZERO, attribution))
+        part("\"kernel\"", None, kernel);
+        part("\"idle\"", None, Energies::of_nobody(Microjoules::ZERO, attribution.idle, attribution));
+        part("\"unattributed\"", None, Energies::of_nobody(attribution.unattributed, Microjoules::ZERO, attribution));
+        out.pass_on()
     }
 
     /// What an invocation used, a line for each zone.
@@ -168,7 +176,7 @@ impl<W: Write> ResultWriter<W> {
             };
             write_line(&mut self.out, &part)?;
         }
-        Ok(())
+        self.out.pass_on()
     }
 
     /// What became known of a meter.
@@ -192,8 +200,9 @@ impl<W: Write> ResultWriter<W> {
         write_line(&mut self.out, &line)
     }
 
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    /// Nothing more comes: all is written when this returns.
+    pub(super) fn end(self) -> io::Result<()> {
+        self.out.end()
     }
 
     fn zone(&mut self, zone: &Zone) -> usize {
@@ -204,11 +213,23 @@ impl<W: Write> ResultWriter<W> {
     }
 }
 
-fn path(names: &Names, cgroup: CgroupId) -> &str {
-    names.cgroup(cgroup).map_or("?", |known| &known.path)
+/// A cgroup's path as it is written.
+fn path<'a>(
+    paths: &'a mut FxHashMap<CgroupId, Box<str>>,
+    names: &Names,
+    cgroup: CgroupId,
+) -> serde_json::Result<&'a str> {
+    Ok(match paths.entry(cgroup) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => {
+            let path = names.cgroup(cgroup).map_or("?", |known| &known.path);
+            new.insert(serde_json::to_string(path)?.into())
+        }
+    })
 }
 
-fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
+fn write_line(out: &mut WriteBehind<'_>, line: &impl Serialize) -> io::Result<()> {
+    let text = out.text();
+    serde_json::to_writer(&mut *text, line)?;
+    text.write_all(b"\n")
 }

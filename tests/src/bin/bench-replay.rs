@@ -2,7 +2,7 @@
 //! window and a meter once a second. The limit is a thousand times.
 
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter};
+use std::io::BufReader;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             let began = Instant::now();
-            let out = BufWriter::with_capacity(1 << 18, File::create(&result)?);
+            let out = File::create(&result)?;
             let done =
                 Replay::run(|| File::open(&trace).map(|file| BufReader::with_capacity(1 << 18, file)), &options, out)?;
             ensure!(done.windows == WINDOWS, "{done:?}");

@@ -16,7 +16,8 @@ pub(crate) struct Series {
 const SIZE: (u32, u32) = (960, 520);
 /// Percent.
 const RANGE: std::ops::Range<f64> = 0.5..5_000.0;
-const OURS: [RGBColor; 3] = [RGBColor(0, 90, 181), RGBColor(0, 150, 136), RGBColor(106, 61, 154)];
+const OURS: [RGBColor; 4] =
+    [RGBColor(0, 90, 181), RGBColor(0, 150, 136), RGBColor(120, 200, 60), RGBColor(106, 61, 154)];
 const OTHERS: [RGBColor; 5] = [
     RGBColor(230, 97, 0),
     RGBColor(178, 24, 43),
