@@ -43,6 +43,17 @@ impl Machine {
         }
     }
 
+    /// After a pause a CPU switches to a slot; below the first that is handed out, to its idle task.
+    fn go_on(&mut self, cpu: usize, slot: u32, pause: Nanoseconds) {
+        self.now = self.now + pause;
+        if slot < 2 {
+            self.switch(cpu, Occupant::Idle);
+        } else {
+            self.own(slot, "x");
+            self.switch(cpu, Occupant::Slot(slot));
+        }
+    }
+
     fn with_counters() -> Self {
         Self { counted: Some(RefCell::new(vec![Counts::default(); 2 * SLOTS])), ..Self::new() }
     }
@@ -375,13 +386,7 @@ proptest! {
         let mut machine = Machine::with_counters();
         let mut tracker = started(&mut machine);
         for (cpu, slot, pause, look) in steps {
-            machine.now = machine.now + Nanoseconds(pause);
-            if slot < 2 {
-                machine.switch(cpu, Occupant::Idle);
-            } else {
-                machine.own(slot, "x");
-                machine.switch(cpu, Occupant::Slot(slot));
-            }
+            machine.go_on(cpu, slot, Nanoseconds(pause));
             if look {
                 let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
                 let expected = window.slices.iter().map(|slice| Machine::counts(slice.consumer.pid.0 - 100, slice.cpu_time));
@@ -389,7 +394,6 @@ proptest! {
             }
         }
     }
-
 
     /// Whatever runs and whenever one looks: consumers plus idle are the wall time of both CPUs, to the nanosecond.
     #[test]
@@ -399,13 +403,7 @@ proptest! {
         let start = machine.now;
         let mut handed_out = Nanoseconds::ZERO;
         for (cpu, slot, pause, look) in steps {
-            machine.now = machine.now + Nanoseconds(pause);
-            if slot < 2 {
-                machine.switch(cpu, Occupant::Idle);
-            } else {
-                machine.own(slot, "x");
-                machine.switch(cpu, Occupant::Slot(slot));
-            }
+            machine.go_on(cpu, slot, Nanoseconds(pause));
             if look {
                 let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
                 handed_out += window.busy(None) + window.idle.iter().copied().sum();
