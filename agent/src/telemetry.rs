@@ -253,10 +253,10 @@ pub const METER_DISAGREES: OwnMetric = OwnMetric {
 
 /// What was reckoned while a meter did not measure.
 pub const METER_RECKONED: OwnMetric = OwnMetric {
-    name: "prony_meter_reckoned_microjoules_total",
+    name: "prony_meter_reckoned_joules_total",
     kind: Kind::Counter,
     labels: &["source", "zone"],
-    help: "Energy that was booked as a model of what ran says, because the meter was at the end of its range, stood still, or told of a power after a long silence.",
+    help: "Energy, in whole joules, that was booked as a model of what ran says, because the meter was at the end of its range, stood still, or told of a power after a long silence.",
 };
 
 /// A zone's static power.

@@ -31,6 +31,7 @@ mod network;
 mod prometheus;
 mod running;
 mod samples;
+mod stolen;
 mod wait;
 
 pub use accounting::Accounting;
@@ -47,4 +48,5 @@ pub use network::{free_tcp_address, free_udp_address};
 pub use prometheus::{Prometheus, assert_lint, encoded};
 pub use running::Running;
 pub use samples::{Sample, Samples};
+pub use stolen::stolen;
 pub use wait::wait_until;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use prony::activity::{ActivityWindow, CgroupId, Pid};
 use prony::kernel::{Attachment, LoadOptions};
 use prony::units::Nanoseconds;
-use prony_tests::{Accounting, TestCgroup, needs_bpf, skip};
+use prony_tests::{Accounting, TestCgroup, needs_bpf, skip, stolen};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 
@@ -30,13 +30,6 @@ fn cpu_time_of(windows: &[ActivityWindow], cgroup: CgroupId) -> f64 {
         .filter(|slice| slice.consumer.cgroup == cgroup)
         .map(|slice| slice.cpu_time.seconds())
         .sum()
-}
-
-/// Seconds that the hypervisor has taken since boot. They lie inside our slices; `cpu.stat` leaves them out.
-fn stolen() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/stat")?;
-    let ticks = stat.split_ascii_whitespace().nth(8).context("no steal in /proc/stat")?;
-    Ok(ticks.parse::<f64>()? / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// Our figure is the kernel's, within `tolerance` and what was `stolen` meanwhile.

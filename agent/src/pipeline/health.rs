@@ -122,7 +122,7 @@ fn tell_of_meter(meter: &MeterState) {
         tell(telemetry::IDLE_POWER, idle.0);
     }
     counter!(telemetry::METER_RECKONED.name, "source" => source.clone(), "zone" => zone.clone())
-        .absolute(meter.reckoned.0);
+        .absolute(meter.reckoned.0 / 1_000_000);
     if let Some(lag) = meter.lag {
         tell(telemetry::METER_DELAY, lag.delay);
         tell(telemetry::METER_DELAY_UNCERTAINTY, lag.sigma);

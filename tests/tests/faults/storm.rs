@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use prony_tests::{Agent, Samples, TestCgroup, assert_books, needs_agent, needs_bpf, needs_root, skip, wait_until};
+use prony_tests::{
+    Agent, Samples, TestCgroup, assert_books, needs_agent, needs_bpf, needs_root, skip, stolen, wait_until,
+};
 use rustix::process::Signal;
 
 /// The command name of those who come and go.
@@ -18,20 +20,13 @@ fn a_full_ring_loses_names_and_no_time() {
     storm().unwrap();
 }
 
-/// Seconds that the hypervisor has taken since boot.
-fn stolen() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/stat")?;
-    let ticks = stat.split_ascii_whitespace().nth(8).context("no steal in /proc/stat")?;
-    Ok(ticks.parse::<f64>()? / rustix::param::clock_ticks_per_second() as f64)
-}
-
 fn storm() -> Result<()> {
     let agent = Agent::builder().start()?;
     let counting = |samples: &Samples| samples.sum("prony_slots_used", &[]) > 0.0;
     wait_until(PATIENCE, || agent.samples().ok().filter(counting)).context("no slots")?;
 
     let group = TestCgroup::new("full-ring")?;
-    let stolen = stolen()?;
+    let stolen_before = stolen()?;
     agent.signal(Signal::STOP)?;
     let mut started = 0.0;
     // As many storms as a slow machine needs for more than the ring holds.
@@ -52,7 +47,7 @@ fn storm() -> Result<()> {
     let samples = wait_until(PATIENCE, || agent.samples().ok().filter(|samples| counted(samples) >= used * 0.99));
     let samples = samples.with_context(|| format!("not all of {used} s was counted; the log:\n{}", agent.log()))?;
     // What the hypervisor took lies inside the slices of whoever ran; `cpu.stat` leaves it out.
-    let most = used * 1.01 + self::stolen()? - stolen;
+    let most = used * 1.01 + stolen()? - stolen_before;
     println!("{} s of {used} s by cpu.stat, {most} s at most", counted(&samples));
     assert!(counted(&samples) <= most, "{} s of {used} s, {most} s at most", counted(&samples));
     assert_books(&samples)?;
