@@ -3,6 +3,10 @@
 //! A *slot* stands for one consumer (a process in a cgroup). Its CPU time lies in one *cell* per shard of CPUs:
 //! `cells[shard * slots + slot]`, nanoseconds, only ever growing while the slot belongs to the same consumer.
 
+/// The number of this layout of the maps: another one for every change of what lies in them or means something else, so that an
+/// agent does not go on with counters that it would read wrongly.
+pub const LAYOUT_VERSION: u32 = 1;
+
 /// The slot of the idle tasks. Idle time is counted by CPU, in [`CpuState::idle_ns`], not in cells.
 pub const SLOT_IDLE: u32 = 0;
 /// The slot of everybody for whom there was no slot.

@@ -31,7 +31,7 @@ impl fmt::Display for Pid {
 
 /// A consumer of CPU time: one process while it is in one cgroup. A process that moves is two consumers, a pid that
 /// is used again is a new one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConsumerId {
     /// The cgroup that the process is in.
     pub cgroup: CgroupId,
@@ -47,7 +47,7 @@ impl ConsumerId {
 }
 
 /// A process's command name as the kernel keeps it: at most 15 bytes (`TASK_COMM_LEN`, include/linux/sched.h).
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Comm([u8; 16]);
 
 impl Comm {

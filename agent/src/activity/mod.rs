@@ -3,6 +3,7 @@
 mod consumer;
 mod cpu_list;
 mod ended_processes;
+mod handed_out;
 mod lifecycle;
 mod owners;
 mod slot_memory;
@@ -15,6 +16,7 @@ mod work_kinds;
 
 pub use consumer::{CgroupId, Comm, ConsumerId, Pid};
 pub use cpu_list::parse_cpu_list;
+pub use handed_out::HandedOut;
 pub use lifecycle::Lifecycle;
 pub use slot_memory::{CpuReading, Occupant, SlotMemory, SlotOwner};
 pub use socket_request::SocketRequest;

@@ -49,7 +49,17 @@ impl Owners {
         self.by_slot.iter().flatten()
     }
 
+    /// All owners, each with its slot.
+    pub(super) fn with_slots(&self) -> impl Iterator<Item = (u32, &Owner)> {
+        (0..).zip(&self.by_slot).filter_map(|(slot, owner)| Some((slot, owner.as_ref()?)))
+    }
+
     /// A slot's owner.
+    pub(super) fn get(&self, slot: u32) -> Option<&Owner> {
+        self.by_slot[slot as usize].as_ref()
+    }
+
+    /// A slot's owner, to be changed.
     pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Owner> {
         self.by_slot[slot as usize].as_mut()
     }

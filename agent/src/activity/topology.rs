@@ -1,8 +1,11 @@
 //! Which CPUs there are, and which of them share a package and a core type.
 
+use serde::{Deserialize, Serialize};
+
 /// A group of CPUs whose time is counted together: all of one package and one core type. On machines with few CPUs
 /// every CPU is a shard of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ShardId(pub u16);
 
 /// A set of shards. From the 64th on they are in it together or not at all.

@@ -13,7 +13,8 @@ use crate::clock::Timestamp;
 use crate::units::Nanoseconds;
 
 use super::ended_processes::EndedProcesses;
-use super::owners::Owners;
+use super::handed_out::HandedOut;
+use super::owners::{Owner, Owners};
 use super::{
     ActivityWindow, Comm, ConsumerId, Counts, CpuReading, Lifecycle, Occupant, Pid, ShardId, Shards, Slice, SlotMemory,
     SlotOwner, Topology,
@@ -60,6 +61,15 @@ pub struct Tracker {
     /// How many slices the window before had.
     slices: usize,
     thorough_look: Timestamp,
+    /// What has changed since [`Self::written`] was called; nothing where it never is.
+    changes: Option<Changes>,
+}
+
+/// Cells of which something was handed out, and slots that were given back.
+#[derive(Debug, Default)]
+struct Changes {
+    cells: Vec<(u32, ShardId)>,
+    given_back: Vec<u32>,
 }
 
 impl Tracker {
@@ -85,14 +95,66 @@ impl Tracker {
             named: Vec::new(),
             slices: 0,
             thorough_look: start,
+            changes: None,
             topology,
         };
         tracker.owners.insert(SLOT_OVERFLOW, ConsumerId::OVERFLOW, Comm::default(), start);
         tracker
     }
 
+    /// A tracker that goes on where another one has stopped: its first window is all that ran since then.
+    pub fn resume(topology: Arc<Topology>, memory: &impl SlotMemory, before: &HandedOut) -> Self {
+        let mut tracker = Self::new(topology, memory, before.to);
+        for (handed_out, idle) in tracker.idle_handed_out.iter_mut().zip(&before.idle) {
+            *handed_out = *idle;
+        }
+        for (place, reading) in tracker.cpus.iter_mut().enumerate() {
+            *reading = memory.read_cpu(place);
+        }
+        for slot in SLOT_OVERFLOW..memory.slots() as u32 {
+            let Some(consumer) = tracker.identify(slot, before.to, memory) else { continue };
+            for shard in (0..tracker.topology.shards()).map(|shard| ShardId(shard as u16)) {
+                let cell = memory.cell(shard, slot);
+                // Cells of a slot that has changed hands since began at zero.
+                let known = before.cells.get(&(slot, shard)).filter(|(owner, _)| *owner == consumer);
+                let handed_out = known.map_or(Nanoseconds::ZERO, |(_, handed_out)| *handed_out);
+                let index = usize::from(shard.0) * memory.slots() + slot as usize;
+                tracker.handed_out[index] = handed_out;
+                if cell > handed_out {
+                    tracker.unowned.push((slot, shard));
+                }
+                let has_run = !cell.is_zero() || !handed_out.is_zero();
+                if has_run && let Some(owner) = tracker.owners.get_mut(slot) {
+                    owner.shards.insert(shard);
+                }
+            }
+        }
+        tracker
+    }
+
+    /// What was handed out at the end of the last window: what has changed since this was asked last, or `whole`.
+    pub fn written(&mut self, whole: bool) -> HandedOut {
+        let slots = self.handed_out.len() / self.topology.shards();
+        let Changes { mut cells, given_back } = self.changes.replace(Changes::default()).unwrap_or_default();
+        if whole {
+            let shards = self.topology.shards();
+            let of_owner = |(slot, owner): (u32, &Owner)| owner.shards.among(shards).map(move |shard| (slot, shard));
+            cells = self.owners.with_slots().flat_map(of_owner).collect();
+        }
+        let written = cells.into_iter().filter_map(|(slot, shard)| {
+            let owner = self.owners.get(slot)?.consumer;
+            Some(((slot, shard), (owner, self.handed_out[usize::from(shard.0) * slots + slot as usize])))
+        });
+        HandedOut {
+            to: self.window_start,
+            cells: written.collect(),
+            given_back: if whole { Vec::new() } else { given_back },
+            idle: self.idle_handed_out.clone(),
+        }
+    }
+
     /// The machine's CPUs.
-    pub fn topology(&self) -> &Topology {
+    pub fn topology(&self) -> &Arc<Topology> {
         &self.topology
     }
 
@@ -216,6 +278,9 @@ impl Tracker {
             if !cpu_time.is_zero() {
                 *handed_out = total;
                 window.slices.push(Slice { consumer, shard, cpu_time });
+                if let Some(changes) = &mut self.changes {
+                    changes.cells.push((slot, shard));
+                }
                 if let Some(handed_out) = self.counts_handed_out.get_mut(index) {
                     window.counts.push(counted.saturating_sub(*handed_out));
                     *handed_out = handed_out.max(counted);
@@ -327,6 +392,9 @@ impl Tracker {
                 self.ended.insert(consumer.pid, consumer.start);
             }
             self.released.push((slot, owner.shards));
+            if let Some(changes) = &mut self.changes {
+                changes.given_back.push(slot);
+            }
             events.push(Lifecycle::Ended { consumer });
         }
         memory.release(&self.released);

@@ -397,16 +397,25 @@ proptest! {
 
     /// Whatever runs and whenever one looks: consumers plus idle are the wall time of both CPUs, to the nanosecond.
     #[test]
-    fn time_is_closed(steps in prop::collection::vec((0_usize..2, 0_u32..10, 1_u64..5_000_000, any::<bool>()), 1..200)) {
+    fn time_is_closed(
+        steps in prop::collection::vec((0_usize..2, 0_u32..10, 1_u64..5_000_000, any::<bool>(), 0_u8..20), 1..200),
+    ) {
         let mut machine = Machine::new();
         let mut tracker = started(&mut machine);
         let start = machine.now;
         let mut handed_out = Nanoseconds::ZERO;
-        for (cpu, slot, pause, look) in steps {
+        let mut written = tracker.written(true);
+        for (cpu, slot, pause, look, restart) in steps {
             machine.go_on(cpu, slot, Nanoseconds(pause));
             if look {
                 let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());
                 handed_out += window.busy(None) + window.idle.iter().copied().sum();
+                written.follow(tracker.written(false));
+            }
+            if restart == 0 {
+                // The next agent knows what was written at the end of a window, and goes on from there.
+                tracker = Tracker::resume(Machine::topology(), &machine, &written);
+                written = tracker.written(true);
             }
         }
         let window = tracker.close_window(machine.now, &mut machine, &mut Vec::new());

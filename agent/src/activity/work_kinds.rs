@@ -1,6 +1,7 @@
 //! Who does the same kind of work.
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::{CgroupId, ConsumerId};
 
@@ -12,7 +13,7 @@ pub struct WorkKinds {
 }
 
 /// A kind of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum WorkKind {
     /// Of all in a cgroup that is no function's.
     Cgroup(CgroupId),

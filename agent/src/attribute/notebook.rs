@@ -81,7 +81,7 @@ fn nobody_is_charged_for_an_idle_board() {
     let mut fusion = Fusion::new(&StaticPower::new(), Limits::default());
     let (mut total, mut windows) = (Microjoules(0), Vec::new());
     let read = |fusion: &mut Fusion, at: u64, total: Microjoules| {
-        let counter = Counter { total, range: CounterRange::Unbounded, epoch: 0 };
+        let counter = Counter { total, range: CounterRange::Unbounded, epoch: 0, outlives_agent: false };
         fusion.reading(reading("meter", node(), at, Measure::Energy(counter)));
     };
     read(&mut fusion, 0, total);

@@ -91,7 +91,12 @@ fn play(events: &[Event], wraps: bool) -> Vec<Input> {
             Event::Window { millis, gap, slices } => {
                 let from = window_end + gap * MILLI;
                 window_end = from + millis * MILLI;
-                let counter = Counter { total: Microjoules(window_end / 3), range: CounterRange::Unbounded, epoch: 0 };
+                let counter = Counter {
+                    total: Microjoules(window_end / 3),
+                    range: CounterRange::Unbounded,
+                    epoch: 0,
+                    outlives_agent: false,
+                };
                 inputs.push(Input::Reading(reading("rapl", package(1), window_end, Measure::Energy(counter))));
                 inputs.push(Input::Window(window(from, window_end, slices)));
             }
@@ -103,7 +108,7 @@ fn play(events: &[Event], wraps: bool) -> Vec<Input> {
                     _ => total += energy,
                 }
                 let shown = if wraps { total % RANGE } else { total };
-                let counter = Counter { total: Microjoules(shown), range, epoch };
+                let counter = Counter { total: Microjoules(shown), range, epoch, outlives_agent: false };
                 let reading = Input::Reading(reading("meter", node(), meter_at, Measure::Energy(counter)));
                 match fate {
                     Fate::Lost => {}
@@ -204,7 +209,7 @@ proptest! {
         let mut inputs = play(&events, false);
         let end = 1_000_000 * MILLI;
         inputs.push(Input::Window(window(end, end + MILLI, &[(1, 0, MILLI)])));
-        let last = Counter { total: Microjoules(RANGE * 1000), range: CounterRange::Unbounded, epoch: 0 };
+        let last = Counter { total: Microjoules(RANGE * 1000), range: CounterRange::Unbounded, epoch: 0, outlives_agent: false };
         inputs.push(Input::Reading(reading("meter", node(), end + MILLI, Measure::Energy(last))));
         inputs.push(Input::Reading(reading("rapl", package(1), end + MILLI, Measure::Energy(last))));
         let mut fusion = Fusion::new(&StaticPower::new(), limits).hand_out_models(learns);
@@ -224,7 +229,7 @@ proptest! {
         for (millis, energy, first, second, swapped) in ticks {
             let from = at;
             (at, total) = (at + millis * MILLI, total + energy);
-            let counter = Counter { total: Microjoules(total), range: CounterRange::Unbounded, epoch: 0 };
+            let counter = Counter { total: Microjoules(total), range: CounterRange::Unbounded, epoch: 0, outlives_agent: false };
             let of = |source| Input::Reading(reading(source, node(), at, Measure::Energy(counter)));
             let mut readings: Vec<Input> =
                 [(first, "first"), (second, "second")].into_iter().filter(|one| one.0).map(|one| of(one.1)).collect();

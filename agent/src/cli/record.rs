@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::config::StateConfig;
 use crate::trace::Recorder;
 
 use super::run::RunArgs;
@@ -50,8 +51,9 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     if !args.serve {
         loaded.config.prometheus.enabled = false;
         loaded.config.grpc.enabled = false;
-        // It is the agent's that may run beside it.
+        // They are the agent's that may run beside it.
         loaded.config.attribution.profile = None;
+        loaded.config.state = StateConfig::default();
     }
     let recorder =
         Recorder::start(create(&args.out)?).context("no thread for the recording: raise the limit of tasks")?;

@@ -74,6 +74,12 @@ pub struct ConfigArgs {
     /// Length of a window, 1ms to 10s [default: 100ms]
     #[arg(long, value_name = "DURATION")]
     window: Option<String>,
+    /// Folder to keep the books in, so that the next agent goes on with them [default: none]
+    #[arg(long, value_name = "DIR")]
+    state: Option<String>,
+    /// Folder of a BPF file system to keep the kernel's counters in while no agent runs; with --state [default: none]
+    #[arg(long, value_name = "DIR")]
+    pin: Option<String>,
     /// Name of this node in every output [default: what the variable `NODE_NAME` says, else the host name]
     #[arg(long, value_name = "NAME")]
     node_name: Option<String>,
@@ -86,7 +92,8 @@ impl ConfigArgs {
     }
 
     fn overrides(&self) -> Vec<Override> {
-        let Self { config: _, metrics_listen, grpc_listen, sysfs, procfs, cgroupfs, window, node_name } = self;
+        let Self { config: _, metrics_listen, grpc_listen, sysfs, procfs, cgroupfs, window, state, pin, node_name } =
+            self;
         [
             ("prometheus.listen", "--metrics-listen", metrics_listen),
             ("grpc.listen", "--grpc-listen", grpc_listen),
@@ -94,6 +101,8 @@ impl ConfigArgs {
             ("host.procfs", "--procfs", procfs),
             ("host.cgroupfs", "--cgroupfs", cgroupfs),
             ("activity.window", "--window", window),
+            ("state.directory", "--state", state),
+            ("state.pin", "--pin", pin),
             ("node_name", "--node-name", node_name),
         ]
         .into_iter()

@@ -74,6 +74,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("invocation", "How invocations of functions are found."),
     ("ledger", "How much is remembered."),
+    ("state", "What outlives the agent."),
     ("prometheus", "The HTTP listener for Prometheus."),
     ("grpc", "The gRPC listener, for Prony's own services and for OTLP traces."),
     ("otlp", "The OpenTelemetry collector that spans are sent on to, with their energy."),
@@ -220,6 +221,15 @@ pub(super) const KEYS: &[Key] = &[
         "How many ended processes keep their line until they were exported."),
     Key::new("ledger.ended_retention", Kind::Duration(Duration::ZERO, DAY), Default("\"1m\""),
         "How long an ended line stays after it was exported once, for a second Prometheus."),
+
+    Key::new("state.directory", Kind::Path, Unset("\"/var/lib/prony\""),
+        "The folder in which the books are kept, so that the next agent goes on with them after a stop, an upgrade or a crash. It \
+         is made if it is not there. Where it is not given, totals begin at zero with every agent. Some hundred bytes to some \
+         kilobytes are written at the end of every window: on an SD card, a folder in memory (`/run/prony`) spares it, and \
+         totals begin anew when the machine does."),
+    Key::new("state.pin", Kind::Path, Unset("\"/sys/fs/bpf/prony\""),
+        "A folder of a BPF file system in which the kernel programs and their counters are kept, so that they go on counting \
+         while no agent runs, and nobody's CPU time is lost. Only with `state.directory`."),
 
     Key::new("prometheus.enabled", Kind::Flag, Default("true"), "Whether there is an HTTP listener."),
     Key::new("prometheus.listen", Kind::Address, Default("\"127.0.0.1:9190\""), "Where it listens."),

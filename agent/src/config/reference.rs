@@ -63,7 +63,7 @@ mod tests {
     use crate::config::{
         ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig, HostConfig,
         HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy,
-        PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, Weights, load_text,
+        PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StateConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -128,6 +128,7 @@ mod tests {
                 max_ended: 4,
                 ended_retention: std::time::Duration::from_secs(5),
             },
+            state: StateConfig { directory: Some("/state".into()), pin: Some("/bpf".into()) },
             prometheus: PrometheusConfig { enabled: true, listen: ([0, 0, 0, 0], 9190).into(), processes: false },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
             otlp: OtlpConfig {

@@ -26,6 +26,7 @@ pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
     twice(rails, root.elements("source.hwmon.rail"), "chip and channel", &mut problems);
     problems.extend(same_listener(config, root));
     problems.extend(collector(config, root));
+    problems.extend(pin_without_books(config, root));
     problems.extend(static_zones(root).filter_map(|item| {
         let error = zone_of(item).err()?;
         Some(Problem::new(&item.origin, format!("`{}`: {error}", item.path), ""))
@@ -104,6 +105,18 @@ fn same_listener(config: &Config, root: &Item) -> Option<Problem> {
     let problem =
         format!("`prometheus.listen` ({}) and `grpc.listen` ({}) are the same port", http.listen, grpc.listen);
     Some(Problem::new(origin, problem, "give each a port of its own"))
+}
+
+/// What the kernel has counted while no agent ran is of use only to one that knows what was counted before.
+fn pin_without_books(config: &Config, root: &Item) -> Option<Problem> {
+    let is_lonely = config.state.pin.is_some() && config.state.directory.is_none();
+    is_lonely.then(|| {
+        Problem::new(
+            root.origin_of("state.pin"),
+            "`state.pin` is given, but no `state.directory`",
+            "say where the books are kept, as '/var/lib/prony'",
+        )
+    })
 }
 
 fn collector(config: &Config, root: &Item) -> Option<Problem> {

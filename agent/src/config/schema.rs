@@ -32,6 +32,8 @@ pub struct Config {
     pub invocation: InvocationConfig,
     /// How much is remembered.
     pub ledger: LedgerConfig,
+    /// What outlives the agent.
+    pub state: StateConfig,
     /// The HTTP listener for Prometheus.
     pub prometheus: PrometheusConfig,
     /// The gRPC listener.
@@ -429,6 +431,17 @@ impl Default for LedgerConfig {
             ended_retention: Duration::from_mins(1),
         }
     }
+}
+
+/// `[state]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StateConfig {
+    /// The folder that the books are kept in; they end with the agent where not given.
+    pub directory: Option<PathBuf>,
+    /// The folder of a BPF file system that the kernel side's counters and programs are kept in; they end with the agent where
+    /// not given.
+    pub pin: Option<PathBuf>,
 }
 
 /// `[prometheus]`

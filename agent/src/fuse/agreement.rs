@@ -1,5 +1,7 @@
 //! Whether a meter of the whole machine and those of its packages say the same.
 
+use serde::{Deserialize, Serialize};
+
 use crate::notice::Notice;
 use crate::source::SourceId;
 use crate::units::{Microjoules, Nanoseconds, Watts};
@@ -24,7 +26,7 @@ const PLAUSIBLE: std::ops::RangeInclusive<f64> = 0.9..=3.0;
 /// How sure the gain has to be before it is judged (one sigma).
 const SURE: f64 = 0.1;
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Agreement {
     /// How far the meter is off what is foretold, relative; averaged.
     off: f64,

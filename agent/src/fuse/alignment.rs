@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 use crate::units::{Microjoules, Nanoseconds};
 
@@ -43,7 +45,7 @@ const MATTERS: f64 = 0.05;
 const SLEW: u64 = 4;
 
 /// How late a meter is.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lag {
     /// Seconds; negative where readings are stamped too early.
     pub delay: f64,
@@ -54,7 +56,7 @@ pub struct Lag {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Alignment {
     intervals: VecDeque<Interval>,
     since_looked: Nanoseconds,
@@ -70,7 +72,7 @@ pub(super) struct Alignment {
     newest: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Interval {
     from: Timestamp,
     to: Timestamp,

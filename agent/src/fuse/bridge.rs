@@ -1,5 +1,7 @@
 //! What was used while a meter did not measure it: at the end of its range, stuck, or after it had been silent.
 
+use serde::{Deserialize, Serialize};
+
 use crate::source::Provenance;
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
@@ -25,7 +27,7 @@ pub(super) enum Flaw {
 }
 
 /// Puts what a model says in the place of what a meter says that has a flaw.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bridge {
     /// For how long it has done so without a good reading in between.
     lasted: Nanoseconds,

@@ -7,10 +7,18 @@ use crate::units::{Microjoules, Nanoseconds, Watts};
 
 static FELL: Notice = Notice::new("energy_counter_fell");
 static JUMPED: Notice = Notice::new("energy_counter_jumped");
+static UNKNOWN: Notice = Notice::new("energy_counter_wraps_unknown");
 static NO_POWER: Notice = Notice::new("power_not_a_number");
 
 /// The least time between two readings over which a mean power says anything (see `Limits::max_power`).
 const SHORTEST_POWER: Nanoseconds = Nanoseconds::from_millis(100);
+
+/// What a package with its memory draws at most: twice what the largest of today are rated for. A counter that may have wrapped
+/// at this power since it was read last says nothing.
+const MOST_OF_A_PACKAGE: Watts = Watts(1_000.0);
+
+/// A counter that is read more often than this does not wrap unseen (Intel SDM vol. 3B, 16.10.3: around 60 s at high power).
+const SHORTEST_WRAP: Nanoseconds = Nanoseconds(60 * Nanoseconds::SECOND.0);
 
 /// How long a processor's counter that has not moved may just not have been updated: some of its updates.
 const NOT_UPDATED: Nanoseconds = Nanoseconds(5 * PROCESSORS_UPDATE.0);
@@ -43,6 +51,14 @@ impl CounterTrack {
         self.newest.map(|(at, _)| at)
     }
 
+    /// The newest reading's counter, if it has one.
+    pub(super) fn newest_counter(&self) -> Option<(Timestamp, Counter)> {
+        match self.newest? {
+            (at, Measure::Energy(counter)) => Some((at, counter)),
+            (_, Measure::Power(_)) => None,
+        }
+    }
+
     /// Takes the next reading.
     ///
     /// A counter that falls has wrapped if it has a range: the energy is `max - previous + current` (as the kernel's
@@ -69,6 +85,20 @@ impl CounterTrack {
             return Step::Ignored;
         }
         self.newest = Some((reading.at, reading.measure));
+        if let Measure::Energy(Counter { range: CounterRange::WrapsAfter(range), .. }) = reading.measure
+            && reading.is_processors_own()
+            && time >= SHORTEST_WRAP
+            && MOST_OF_A_PACKAGE * time >= range
+        {
+            UNKNOWN.warn(format_args!(
+                "{} was not read by {} for {} s, in which its counter may have wrapped: what was used meanwhile is not known \
+                 and not booked",
+                reading.zone,
+                reading.source,
+                time.seconds()
+            ));
+            return Step::Baseline;
+        }
         let energy = match (previous, reading.measure) {
             (Measure::Energy(previous), Measure::Energy(current)) => difference(previous, current),
             (Measure::Power(_), Measure::Power(power)) => Some(power * time),
@@ -171,7 +201,8 @@ mod tests {
     fn a_processors_counter_is_timed_by_its_updates() {
         let mut track = CounterTrack::default();
         let mut step = |micros: u64, total: u64, zone: Zone| {
-            let counter = Counter { total: Microjoules(total), range: CounterRange::Unbounded, epoch: 0 };
+            let counter =
+                Counter { total: Microjoules(total), range: CounterRange::Unbounded, epoch: 0, outlives_agent: false };
             track.step(&reading("rapl", zone, micros * 1_000, Measure::Energy(counter)), ANY_POWER)
         };
         assert_eq!(step(1_000, 100, package(0)), Step::Baseline);
@@ -180,6 +211,21 @@ mod tests {
         assert_eq!(step(2_500, 180, package(0)), gained(1_500_000, 40), "it counted since its last update");
         assert_eq!(step(9_000, 180, package(0)), gained(2_500_000, 0), "memory that sleeps may draw nothing");
         assert_eq!(step(9_500, 180, node()), gained(9_000_000, 0), "another meter's counter is what it says");
+    }
+
+    #[test]
+    fn what_may_have_wrapped_unseen_is_not_guessed() {
+        let range = CounterRange::WrapsAfter(Microjoules(262_143_328_850));
+        let second = Nanoseconds::SECOND.0;
+        let mut track = CounterTrack::default();
+        let mut step = |at: u64, total: u64| {
+            let counter = Counter { total: Microjoules(total), range, epoch: 0, outlives_agent: true };
+            track.step(&reading("rapl", package(0), at * second, Measure::Energy(counter)), ANY_POWER)
+        };
+        assert_eq!(step(1, 262_143_000_000), Step::Baseline);
+        assert_eq!(step(101, 1_000_000), gained(second, 1_328_850), "a wrap that is seen");
+        assert_eq!(step(400, 9_000_000), Step::Baseline, "299 s at 1 kW are more than the counter holds");
+        assert_eq!(step(401, 9_500_000), gained(400 * second, 500_000));
     }
 
     #[test]

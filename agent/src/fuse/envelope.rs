@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
 use super::load::Load;
@@ -40,7 +42,7 @@ const RISE: f64 = 1.0 / 60.0;
 ///
 /// Before the first sample is complete, what there is of it counts, unless a floor is remembered: that counts as learned on
 /// an idle machine.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Envelope {
     gathering: Gathering,
     samples: VecDeque<Sample>,
@@ -48,20 +50,20 @@ pub(super) struct Envelope {
     least: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Gathering {
     energy: Microjoules,
     time: Nanoseconds,
     load: Load,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Sample {
     power: f64,
     utilisation: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Floor {
     power: f64,
     /// The power that it was learned from, with what an idle machine does.

@@ -75,7 +75,12 @@ pub(crate) fn reading(source: &str, zone: Zone, at: u64, measure: Measure) -> Re
 }
 
 pub(crate) fn counter_reading(at: u64, total: u64, range: CounterRange, epoch: u32) -> Reading {
-    reading("meter", node(), at, Measure::Energy(Counter { total: Microjoules(total), range, epoch }))
+    reading(
+        "meter",
+        node(),
+        at,
+        Measure::Energy(Counter { total: Microjoules(total), range, epoch, outlives_agent: false }),
+    )
 }
 
 pub(crate) fn power_reading(at: u64, watts: f64) -> Reading {

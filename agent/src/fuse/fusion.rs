@@ -12,10 +12,12 @@ use crate::units::{Microjoules, Watts};
 
 use super::drive::Drive;
 use super::energy_window::EnergyWindow;
+use super::learnt::MeterLearnt;
 use super::limits::Limits;
 use super::load::Loads;
 use super::meter_state::MeterState;
 use super::packages::Packages;
+use super::position::MeterPosition;
 use super::work::Work;
 use super::zone::ZoneFusion;
 use super::zone_source::SourceFacts;
@@ -32,6 +34,8 @@ pub struct Fusion {
     preference: Vec<SourceId>,
     idle_powers: Vec<IdlePower>,
     remembered: Profile,
+    /// What sources had shown to an earlier agent, until they are heard of.
+    learnt_before: Vec<MeterLearnt>,
     hands_out_models: bool,
     limits: Limits,
     zones: Vec<ZoneFusion>,
@@ -67,6 +71,7 @@ impl Fusion {
             preference: Vec::new(),
             idle_powers: Vec::new(),
             remembered: Profile::default(),
+            learnt_before: Vec::new(),
             hands_out_models: false,
             limits,
             zones: Vec::new(),
@@ -108,6 +113,30 @@ impl Fusion {
         self
     }
 
+    /// Goes on with what meters had shown to an earlier agent, and from where its books of each end. Windows of activity that
+    /// have waited there are to be given next.
+    #[must_use]
+    pub fn resuming(mut self, positions: &[MeterPosition], learnt: Vec<MeterLearnt>) -> Self {
+        self.learnt_before = learnt;
+        for position in positions {
+            self.reading(position.reading());
+            if let Some(zone) = self.zones.iter_mut().find(|zone| *zone.zone() == position.zone) {
+                zone.resume(position);
+            }
+        }
+        self
+    }
+
+    /// What each meter has shown.
+    pub fn learnt(&self) -> impl Iterator<Item = MeterLearnt> {
+        self.zones.iter().flat_map(ZoneFusion::learnt)
+    }
+
+    /// Up to where each meter is booked that goes on counting while no agent runs.
+    pub fn positions(&self) -> impl Iterator<Item = MeterPosition> {
+        self.zones.iter().filter_map(ZoneFusion::position)
+    }
+
     /// Takes a reading of any source.
     #[expect(clippy::needless_pass_by_value, reason = "readings go one way and end here")]
     pub fn reading(&mut self, reading: Reading) {
@@ -123,6 +152,10 @@ impl Fusion {
         let facts = SourceFacts { preference, idle_power: idle_power.map(|it| it.power), remembered, measures };
         let before = self.out.len();
         self.zones[place].reading(&reading, facts, &self.limits, &self.packages, &mut self.out);
+        let known = |it: &MeterLearnt| it.zone == reading.zone && it.source == reading.source;
+        if let Some(index) = self.learnt_before.iter().position(known) {
+            self.zones[place].resume_learnt(self.learnt_before.swap_remove(index));
+        }
         if self.out.len() > before {
             self.record_packages(before);
             for zone in &mut self.zones {

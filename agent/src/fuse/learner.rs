@@ -17,6 +17,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
@@ -25,6 +26,7 @@ use super::drive::Drive;
 use super::least_squares::{non_negative, sandwich};
 use super::noise::{Noise, Observed};
 use super::power_model::{COUNTED_AT, FIXED, OTHERS, PowerModel, SHARED_AT, STATIC};
+use super::shared;
 use super::work::{COUNTED, Group, SHARED};
 
 /// The shortest time that is one observation: over less, the moments at which counters are updated are most of the noise.
@@ -58,7 +60,7 @@ const COUNTED_DEVIATION: f64 = 0.5;
 const BESIDE_DEVIATION: f64 = 0.3;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Learner {
     /// What drove the zone, by place.
     gathered: Vec<f64>,
@@ -85,6 +87,7 @@ pub(super) struct Learner {
     /// Static power as it was learned before; and the same until it counts among what was seen.
     remembered: Option<Watts>,
     to_recall: Option<Watts>,
+    #[serde(with = "shared::option")]
     model: Option<Arc<PowerModel>>,
 }
 

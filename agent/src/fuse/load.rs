@@ -1,9 +1,11 @@
 //! How busy the machine and each of its packages was in a window.
 
+use serde::{Deserialize, Serialize};
+
 use crate::activity::{ActivityWindow, ShardId};
 
 /// CPU time, in nanoseconds, as reals: it is a weight and gets cut where readings cut windows.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Load {
     /// Of consumers.
     pub(super) busy: f64,

@@ -1,5 +1,7 @@
 //! What a model leaves unexplained, and for how long it stays so.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Nanoseconds;
 
 use super::learner::MEMORY;
@@ -15,7 +17,7 @@ const MOST_UNSTEADY: f64 = 0.5;
 /// the next, and coefficients are less sure than their number says. So it is added up over batches that are longer than most of
 /// what lasts (K.-Y. Liang and S. Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 73, 1986,
 /// with batches as clusters).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Noise {
     batch: Batch,
     /// Sums with forgetting, of batches: of their number, and of their squared sums over the number of observations.
@@ -29,7 +31,7 @@ pub(super) struct Noise {
 }
 
 /// What is being added up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Batch {
     left: f64,
     observations: f64,

@@ -98,6 +98,10 @@ impl Pending {
         }
     }
 
+    pub(super) fn from(&self) -> Timestamp {
+        self.activity.from()
+    }
+
     pub(super) fn open_from(&self) -> Timestamp {
         self.open_from
     }

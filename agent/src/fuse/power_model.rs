@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::activity::{ActivityWindow, ConsumerId};
 use crate::units::Watts;
@@ -10,6 +11,7 @@ use crate::units::Watts;
 use super::doubt::{Doubts, DoubtsByCgroup, Term};
 use super::drive::Drive;
 use super::meter_state::Supply;
+use super::shared;
 use super::work::{COUNTED, Group, SHARED, Work, WorkSlice};
 
 /// Places of the coefficients that are always there: static power, what all share, the work of groups without a place of
@@ -24,7 +26,7 @@ pub(super) const FIXED: usize = COUNTED_AT[1] + COUNTED;
 pub(super) type ModelsByPackage = Vec<(u32, Arc<PowerModel>)>;
 
 /// A learned model of a zone's power.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PowerModel {
     /// By place: watts; of a busy CPU for groups.
     pub(super) coefficients: Vec<f64>,
@@ -35,6 +37,7 @@ pub struct PowerModel {
     pub(super) unsteadiness: f64,
     /// Packages whose energy this zone's follows. What all share is then their power, and the first of
     /// its coefficients says how much of this zone's each watt takes.
+    #[serde(with = "shared::by_number")]
     pub(super) packages: ModelsByPackage,
 }
 

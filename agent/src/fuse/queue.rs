@@ -37,6 +37,11 @@ impl WindowQueue {
         self.end
     }
 
+    /// From where windows wait; their end where none does.
+    pub(super) fn begin(&self) -> Timestamp {
+        self.windows.front().map_or(self.end, Pending::from)
+    }
+
     /// Energy booked for windows that are not covered to their end yet.
     pub(super) fn held(&self) -> Microjoules {
         self.windows.iter().map(|window| window.booked().energy).sum()

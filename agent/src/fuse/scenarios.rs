@@ -14,7 +14,8 @@ use super::{EnergyWindow, Fusion, Limits};
 const MILLI: u64 = 1_000_000;
 
 fn counted(source: &str, zone: Zone, millis: u64, total: u64) -> Reading {
-    let counter = Counter { total: Microjoules(total), range: CounterRange::Unbounded, epoch: 0 };
+    let counter =
+        Counter { total: Microjoules(total), range: CounterRange::Unbounded, epoch: 0, outlives_agent: false };
     reading(source, zone, millis * MILLI, Measure::Energy(counter))
 }
 

@@ -1,5 +1,7 @@
 //! Whether a meter stands still.
 
+use serde::{Deserialize, Serialize};
+
 use crate::notice::Notice;
 use crate::source::SourceId;
 use crate::units::{Nanoseconds, Watts};
@@ -14,7 +16,7 @@ const MOVES: f64 = 1.2;
 const SAME: f64 = 5e-3;
 
 /// How long a meter has said the same, and the least and the most of what explains it meanwhile.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stuck {
     power: f64,
     time: Nanoseconds,

@@ -1,5 +1,6 @@
 //! What each consumer did in a window, as far as power follows from it.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::activity::{ActivityWindow, ConsumerId, CoreKind, Counts, ShardId, Slice, WorkKind};
@@ -19,7 +20,7 @@ pub(super) const COUNTED: usize = 3;
 const USUAL_GHZ: f64 = 3.0;
 
 /// Whose work is learned by itself: a function's, a cgroup's or a command's on one kind of core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) kind: WorkKind,
     pub(super) small: bool,

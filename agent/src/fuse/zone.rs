@@ -12,10 +12,12 @@ use crate::units::{Microjoules, Watts};
 use super::drive::Drive;
 use super::energy_window::EnergyWindow;
 use super::interval::Interval;
+use super::learnt::MeterLearnt;
 use super::limits::Limits;
 use super::load::Load;
 use super::meter_state::MeterState;
 use super::packages::Packages;
+use super::position::MeterPosition;
 use super::queue::WindowQueue;
 use super::rest::Rest;
 use super::series::Series;
@@ -91,6 +93,56 @@ impl ZoneFusion {
 
     pub(super) fn held(&self) -> Microjoules {
         self.intervals.iter().map(|interval| interval.energy).sum::<Microjoules>() + self.windows.held()
+    }
+
+    /// Up to where it is booked, where the next agent can go on from there.
+    pub(super) fn position(&self) -> Option<MeterPosition> {
+        let source = &self.sources[self.booked];
+        let (at, counter) = source.counter.newest_counter().filter(|(_, counter)| counter.outlives_agent)?;
+        Some(MeterPosition {
+            zone: self.zone.clone(),
+            source: source.id.clone(),
+            provenance: source.provenance,
+            at,
+            total: counter.total,
+            range: counter.range,
+            held: self.held(),
+            from: self.windows.begin().min(at),
+        })
+    }
+
+    /// Goes on from there, after it was given the position's reading as its first.
+    pub(super) fn resume(&mut self, position: &MeterPosition) {
+        self.windows = WindowQueue::new(position.from);
+        if position.held.is_zero() {
+            return;
+        }
+        self.accepted += position.held;
+        self.intervals.push_back(Interval {
+            from: position.from,
+            to: position.at,
+            energy: position.held,
+            sigma: 0.0,
+            timing: 0.0,
+            provenance: position.provenance,
+            steady: false,
+            flaw: None,
+            source: self.booked,
+        });
+    }
+
+    /// A source that was just heard of for the first time goes on with what it had shown to an earlier agent.
+    pub(super) fn resume_learnt(&mut self, before: MeterLearnt) {
+        if let Some(source) = self.sources.iter_mut().find(|source| source.id == before.source) {
+            source.resume(before.learnt);
+        }
+    }
+
+    /// What its meters have shown.
+    pub(super) fn learnt(&self) -> impl Iterator<Item = MeterLearnt> {
+        self.sources.iter().filter_map(|source| {
+            Some(MeterLearnt { zone: self.zone.clone(), source: source.id.clone(), learnt: source.learnt()?.clone() })
+        })
     }
 
     /// What is known of its meters.

@@ -6,18 +6,17 @@ use crate::clock::Timestamp;
 use crate::source::{Measure, Provenance, Reading, SourceId, Zone};
 use crate::units::Watts;
 
-use super::agreement::{Agreement, Judgement};
-use super::alignment::{Alignment, Explains};
-use super::bridge::{Bridge, Flaw};
+use super::agreement::Judgement;
+use super::alignment::Explains;
+use super::bridge::Flaw;
 use super::counter::{CounterTrack, Step};
-use super::envelope::Envelope;
 use super::interval::Interval;
-use super::learner::{Basis, Learner};
+use super::learner::Basis;
+use super::learnt::Learnt;
 use super::load::Load;
 use super::meter_state::MeterState;
 use super::pending::Drives;
 use super::power_model::{ModelsByPackage, PowerModel};
-use super::stuck::Stuck;
 
 /// What is known of a source beside its readings.
 #[derive(Clone, Copy, Debug)]
@@ -46,17 +45,7 @@ pub(super) struct ZoneSource {
     known_static_power: Option<Watts>,
     /// As of when its newest reading is by its own account.
     newest: Timestamp,
-    alignment: Alignment,
-    /// What it has shown of the zone's static power.
-    envelope: Envelope,
-    /// What it has shown of how power follows from what runs.
-    by_activity: Learner,
-    /// What it has shown of how power follows from that of packages.
-    by_packages: Learner,
-    /// Whether it agrees with that.
-    agreement: Agreement,
-    stuck: Stuck,
-    bridge: Bridge,
+    learnt: Learnt,
 }
 
 /// What came of a reading.
@@ -75,7 +64,6 @@ impl ZoneSource {
     pub(super) fn new(first: &Reading, facts: SourceFacts, static_power: Option<Watts>) -> Self {
         let known_static_power = static_power.or(facts.idle_power);
         let remembered = facts.remembered.filter(|_| facts.measures && known_static_power.is_none());
-        let learner = || remembered.map(Learner::remembering).unwrap_or_default();
         Self {
             id: first.source.clone(),
             provenance: first.provenance,
@@ -85,14 +73,19 @@ impl ZoneSource {
             measures: facts.measures,
             known_static_power,
             newest: first.at,
-            alignment: Alignment::default(),
-            envelope: remembered.map(Envelope::remembering).unwrap_or_default(),
-            by_activity: learner(),
-            by_packages: learner(),
-            agreement: Agreement::default(),
-            stuck: Stuck::default(),
-            bridge: Bridge::default(),
+            learnt: remembered.map(Learnt::remembering).unwrap_or_default(),
         }
+    }
+
+    /// What it has shown, where it is a meter.
+    pub(super) fn learnt(&self) -> Option<&Learnt> {
+        self.measures.then_some(&self.learnt)
+    }
+
+    /// Goes on with what it had shown to an earlier agent. What is configured, and known by the source, goes first.
+    pub(super) fn resume(&mut self, mut learnt: Learnt) {
+        learnt.interrupt();
+        self.learnt = learnt;
     }
 
     /// Whether a meter measures.
@@ -111,8 +104,8 @@ impl ZoneSource {
     ) -> Option<Heard> {
         let told = self.newest;
         self.newest = told.max(reading.at);
-        let was_settled = self.alignment.is_settled();
-        let at = if self.measures { self.alignment.aligned(reading.at) } else { reading.at };
+        let was_settled = self.learnt.alignment.is_settled();
+        let at = if self.measures { self.learnt.alignment.aligned(reading.at) } else { reading.at };
         let (from, energy) = match self.counter.step(&Reading { at, ..reading.clone() }, max_power) {
             Step::Ignored => return None,
             Step::Baseline => return Some(Heard { at, interval: None, is_moved: false }),
@@ -120,13 +113,14 @@ impl ZoneSource {
         };
         // What is read at the end of each window is as of then.
         let is_sampled = [told, reading.at].contains(&windows_end);
-        let is_moved = self.measures && !is_sampled && self.alignment.observe(told, reading.at, energy, explains);
+        let is_moved =
+            self.measures && !is_sampled && self.learnt.alignment.observe(told, reading.at, energy, explains);
         if is_moved {
-            self.by_activity.restart();
-            self.by_packages.restart();
+            self.learnt.by_activity.restart();
+            self.learnt.by_packages.restart();
         }
         let time = at.since(from);
-        let is_silence = matches!(reading.measure, Measure::Power(_)) && self.bridge.is_silence(time);
+        let is_silence = matches!(reading.measure, Measure::Power(_)) && self.learnt.bridge.is_silence(time);
         let interval = Interval {
             from,
             to: at,
@@ -134,7 +128,7 @@ impl ZoneSource {
             sigma: reading.uncertainty.0.max(0.0) * energy.0 as f64,
             timing: reading.timing_variance(energy.over(time)),
             provenance: reading.provenance,
-            steady: was_settled && self.alignment.is_settled(),
+            steady: was_settled && self.learnt.alignment.is_settled(),
             flaw: if reading.clipped { Some(Flaw::Clipped) } else { is_silence.then_some(Flaw::Silent) },
             source: 0,
         };
@@ -143,24 +137,24 @@ impl ZoneSource {
 
     /// What it has shown of the zone's power: by packages, where these are measured; they show more, and sooner.
     pub(super) fn model(&self, follows_packages: bool) -> Option<&Arc<PowerModel>> {
-        self.by_packages.model().filter(|_| follows_packages).or_else(|| self.by_activity.model())
+        self.learnt.by_packages.model().filter(|_| follows_packages).or_else(|| self.learnt.by_activity.model())
     }
 
     /// The zone's static power.
     pub(super) fn static_power(&self, follows_packages: bool) -> Watts {
         let learned = || match self.model(follows_packages) {
             Some(model) => {
-                let bound = self.envelope.bound().unwrap_or(Watts(f64::INFINITY));
+                let bound = self.learnt.envelope.bound().unwrap_or(Watts(f64::INFINITY));
                 Watts(model.static_power().0.min(bound.0))
             }
-            None => self.envelope.power(),
+            None => self.learnt.envelope.power(),
         };
         self.known_static_power.unwrap_or_else(learned)
     }
 
     /// The zone's static power as a meter has shown it on an idle machine, where nobody knew it.
     pub(super) fn learned_static_power(&self) -> Option<Watts> {
-        self.envelope.idle_static_power().filter(|_| self.measures && self.known_static_power.is_none())
+        self.learnt.envelope.idle_static_power().filter(|_| self.measures && self.known_static_power.is_none())
     }
 
     /// What is known of it as a meter.
@@ -168,13 +162,13 @@ impl ZoneSource {
         MeterState {
             zone: zone.clone(),
             source: self.id.clone(),
-            lag: self.alignment.lag(),
-            supply: self.by_packages.model().and_then(|model| model.supply()),
-            off: self.agreement.off(),
-            disagrees: self.agreement.disagrees() || self.stuck.is_stuck(),
-            reckoned: self.bridge.reckoned,
+            lag: self.learnt.alignment.lag(),
+            supply: self.learnt.by_packages.model().and_then(|model| model.supply()),
+            off: self.learnt.agreement.off(),
+            disagrees: self.learnt.agreement.disagrees() || self.learnt.stuck.is_stuck(),
+            reckoned: self.learnt.bridge.reckoned,
             static_power: self.static_power(follows_packages),
-            idle_power: self.envelope.idle_power(),
+            idle_power: self.learnt.envelope.idle_power(),
         }
     }
 
@@ -196,11 +190,11 @@ impl ZoneSource {
             Watts(model.foretold(drives, of_packages.unwrap_or_default().0, time.0 as f64))
         });
         if let Some(explaining) = of_packages.or(foretold)
-            && self.stuck.observe(&self.id, interval.energy.over(time), time, explaining)
+            && self.learnt.stuck.observe(&self.id, interval.energy.over(time), time, explaining)
         {
             interval.flaw = interval.flaw.or(Some(Flaw::Stuck));
         }
-        self.bridge.over(interval, foretold)
+        self.learnt.bridge.over(interval, foretold)
     }
 
     /// Learns from an interval, as far as it can be trusted.
@@ -210,33 +204,31 @@ impl ZoneSource {
         activity: Option<(Load, Drives)>,
         packages: Option<(f64, ModelsByPackage)>,
     ) {
-        let is_good = interval.steady && interval.flaw.is_none() && !self.stuck.is_doubtful();
+        let is_good = interval.steady && interval.flaw.is_none() && !self.learnt.stuck.is_doubtful();
         let Some((load, drives)) = activity.filter(|_| is_good) else {
-            self.envelope.interrupt();
-            self.by_activity.interrupt();
-            self.by_packages.interrupt();
+            self.learnt.interrupt();
             return;
         };
         let (energy, time) = (interval.energy, interval.to.since(interval.from));
-        self.envelope.observe(energy, time, load);
+        self.learnt.envelope.observe(energy, time, load);
         if !self.measures {
             return;
         }
-        let bound = self.known_static_power.or(self.envelope.bound());
-        self.by_activity.observe(energy, time, &drives, Basis::Activity, bound);
-        let Some((of_packages, models)) = packages else { return self.by_packages.interrupt() };
+        let bound = self.known_static_power.or(self.learnt.envelope.bound());
+        self.learnt.by_activity.observe(energy, time, &drives, Basis::Activity, bound);
+        let Some((of_packages, models)) = packages else { return self.learnt.by_packages.interrupt() };
         // Microjoules are thousands of watts times nanoseconds.
         let of_packages = of_packages * 1e3;
-        let known = self.by_packages.model().and_then(|model| Some((Arc::clone(model), model.supply()?)));
+        let known = self.learnt.by_packages.model().and_then(|model| Some((Arc::clone(model), model.supply()?)));
         let judgement = known.map(|(model, supply)| {
             let foretold = model.foretold(&drives, of_packages / time.0 as f64, time.0 as f64);
-            self.agreement.observe(&self.id, (energy, time), Watts(foretold), supply)
+            self.learnt.agreement.observe(&self.id, (energy, time), Watts(foretold), supply)
         });
         match judgement.unwrap_or(Judgement::Learn) {
-            Judgement::Ignore => return self.by_packages.interrupt(),
-            Judgement::LearnAnew => self.by_packages.restart(),
+            Judgement::Ignore => return self.learnt.by_packages.interrupt(),
+            Judgement::LearnAnew => self.learnt.by_packages.restart(),
             Judgement::Learn => {}
         }
-        self.by_packages.observe(energy, time, &drives, Basis::Packages(of_packages, &models), None);
+        self.learnt.by_packages.observe(energy, time, &drives, Basis::Packages(of_packages, &models), None);
     }
 }

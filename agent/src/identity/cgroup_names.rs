@@ -26,7 +26,8 @@ pub struct CgroupName {
 }
 
 impl CgroupName {
-    fn new(path: &str) -> Self {
+    /// A cgroup at this path.
+    pub(crate) fn new(path: &str) -> Self {
         Self { path: path.into(), container: container_of(path).map(Arc::new) }
     }
 }
@@ -122,6 +123,16 @@ impl CgroupNames {
         self.insert(group, path);
         self.v1_groups.insert(self.known[&group].name.path.clone(), group);
         group
+    }
+
+    pub(super) fn resume_v1_group(&mut self, group: CgroupId, path: &str) {
+        self.next_v1 = self.next_v1.max((group.0 & !V1_MARK) + 1);
+        self.insert(group, path);
+        self.v1_groups.insert(self.known[&group].name.path.clone(), group);
+    }
+
+    pub(super) fn v1_groups_so_far(&self) -> u64 {
+        self.next_v1
     }
 
     pub(super) fn v1_groups(&self) -> impl Iterator<Item = (CgroupId, &Arc<str>)> {

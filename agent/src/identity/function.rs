@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::shared_text;
+
 /// What runs functions, or says what a container belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Platform {
     /// OpenFaaS (faas-netes, faasd).
     OpenFaas,
@@ -37,15 +41,18 @@ impl Platform {
 }
 
 /// A function: what all its containers, past and present, are counted under.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Function {
     /// What runs it.
     pub platform: Platform,
     /// Its namespace (project, package) there; empty where there is none.
+    #[serde(with = "shared_text")]
     pub namespace: Arc<str>,
     /// Its name.
+    #[serde(with = "shared_text")]
     pub name: Arc<str>,
     /// Its revision or version; empty where the platform has none.
+    #[serde(with = "shared_text")]
     pub revision: Arc<str>,
 }
 

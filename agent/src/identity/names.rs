@@ -11,7 +11,7 @@ use crate::units::Nanoseconds;
 
 use super::cgroup_names::{CgroupName, CgroupNames};
 use super::interner::Interner;
-use super::{Container, FunctionRules, MetadataNews, Workloads};
+use super::{Container, Function, FunctionId, FunctionRules, MetadataNews, Workloads};
 
 /// How many ended consumers are remembered at least for energy that is charged late: at 1,000 process starts a second
 /// those of the last four seconds. Twice as many at most.
@@ -86,6 +86,16 @@ impl Names {
     /// Takes in what a source of metadata told at `at`.
     pub fn metadata(&mut self, at: Timestamp, news: Vec<MetadataNews>) {
         self.workloads.apply(at, news);
+    }
+
+    /// Gives a function that an earlier agent has seen its number; none where there are too many.
+    pub fn remember_function(&mut self, function: Function) -> Option<FunctionId> {
+        self.workloads.remember(function)
+    }
+
+    /// The copy of `text` that all share who bear it.
+    pub fn shared(&mut self, text: &str) -> Arc<str> {
+        self.texts.intern(text)
     }
 
     /// Which functions there are, and what runs them.
@@ -224,6 +234,18 @@ impl Names {
     /// The id that stands for a group of a cgroup v1 hierarchy; the same for the same path until it is removed.
     pub fn v1_group(&mut self, path: &str) -> CgroupId {
         self.cgroups.v1_group(path)
+    }
+
+    /// Gives groups of cgroup v1 hierarchies the ids that they had for an earlier agent.
+    pub fn resume_v1_groups(&mut self, groups: &[(CgroupId, String)]) {
+        for (group, path) in groups {
+            self.cgroups.resume_v1_group(*group, path);
+        }
+    }
+
+    /// How many groups of cgroup v1 hierarchies there have been: as long as it is the same, there is no new one.
+    pub fn v1_groups_so_far(&self) -> u64 {
+        self.cgroups.v1_groups_so_far()
     }
 
     /// The groups of cgroup v1 hierarchies in use, with their paths.

@@ -31,6 +31,11 @@ impl Identity {
         &self.names
     }
 
+    /// What is known, for what an earlier agent has known beside.
+    pub fn names_mut(&mut self) -> &mut Names {
+        &mut self.names
+    }
+
     /// Takes in what a source of metadata told at `at`.
     pub fn metadata(&mut self, at: Timestamp, news: Vec<MetadataNews>) {
         self.names.metadata(at, news);

@@ -57,11 +57,11 @@ impl Workloads {
         for news in news {
             match news {
                 MetadataNews::Pod(facts) => {
-                    let function = self.number(self.rules.of_pod(&facts));
+                    let function = self.remember(self.rules.of_pod(&facts));
                     self.pods.tell(at, Arc::clone(&facts.uid), facts, function);
                 }
                 MetadataNews::Container(facts) => {
-                    let function = self.rules.of_container(&facts).and_then(|function| self.number(function));
+                    let function = self.rules.of_container(&facts).and_then(|function| self.remember(function));
                     self.containers.tell(at, Arc::clone(&facts.id), facts, function);
                 }
                 MetadataNews::PodGone(uid) => self.pods.end(uid),
@@ -115,7 +115,8 @@ impl Workloads {
         self.containers.known.get(&container.id).map(|known| &known.facts)
     }
 
-    fn number(&mut self, function: Function) -> Option<FunctionId> {
+    /// The number of a function, a new one where it has none yet; `None` where there are too many.
+    pub(super) fn remember(&mut self, function: Function) -> Option<FunctionId> {
         if let Some(known) = self.ids.get(&function) {
             return Some(*known);
         }

@@ -67,8 +67,10 @@ pub struct InvocationBook {
     records: VecDeque<Record>,
     containers: FxHashMap<Arc<str>, Life>,
     unnamed: FxHashMap<Arc<str>, Unnamed>,
-    totals: BTreeMap<FunctionId, FunctionTotals>,
-    zones: Vec<(Zone, Provenance)>,
+    pub(super) totals: BTreeMap<FunctionId, FunctionTotals>,
+    /// Functions whose totals have changed since they were written down.
+    pub(super) changed: BTreeSet<FunctionId>,
+    pub(super) zones: Vec<(Zone, Provenance)>,
     /// Up to when each zone's energy is settled.
     settled: Vec<Timestamp>,
 }
@@ -140,6 +142,7 @@ impl InvocationBook {
             containers: FxHashMap::default(),
             unnamed: FxHashMap::default(),
             totals: BTreeMap::new(),
+            changed: BTreeSet::new(),
             zones: Vec::new(),
             settled: Vec::new(),
             options,
@@ -149,6 +152,12 @@ impl InvocationBook {
     /// The invocations of each function.
     pub fn totals(&self) -> impl Iterator<Item = (FunctionId, &FunctionTotals)> {
         self.totals.iter().map(|(function, totals)| (*function, totals))
+    }
+
+    /// The totals of a function, to be changed.
+    pub(super) fn totals_of(&mut self, function: FunctionId) -> &mut FunctionTotals {
+        self.changed.insert(function);
+        self.totals.entry(function).or_default()
     }
 
     /// Takes in an invocation that somebody has seen.
@@ -342,7 +351,7 @@ impl InvocationBook {
                 .collect();
             for ((function, _), part) in parts.iter().zip(largest_remainder(&quotas, energy)) {
                 if let Some(function) = function {
-                    self.totals.entry(*function).or_default().phases.add(phase, record.zone, part);
+                    self.totals_of(*function).phases.add(phase, record.zone, part);
                 }
             }
         }
@@ -355,7 +364,7 @@ impl InvocationBook {
         if let Some(life) = self.containers.get_mut(container)
             && std::mem::take(&mut life.uncounted)
         {
-            self.totals.entry(function).or_default().cold_starts += 1;
+            self.totals_of(function).cold_starts += 1;
         }
     }
 
@@ -374,7 +383,7 @@ impl InvocationBook {
             }
         });
         for (function, container, phases) in moved {
-            self.totals.entry(function).or_default().phases.take(&phases);
+            self.totals_of(function).phases.take(&phases);
             self.count_start(&container, function);
         }
     }
@@ -397,7 +406,7 @@ impl InvocationBook {
             let Some(function) = names.workloads().function_of(&container, tree.start) else { continue };
             let Some(described) = names.workloads().function(function) else { continue };
             let phase = if tree.end.is_some() { Phase::Invocation } else { Phase::KeepWarm };
-            let phases = &mut self.totals.entry(function).or_default().phases;
+            let phases = &mut self.totals_of(function).phases;
             for (zone, energy) in tree.energy.iter().enumerate() {
                 phases.add(phase, zone, *energy);
             }
@@ -441,7 +450,7 @@ impl InvocationBook {
     }
 
     fn count(&mut self, function: FunctionId, invocation: &Finished, anchor: WallAnchor) {
-        let totals = self.totals.entry(function).or_default();
+        let totals = self.totals_of(function);
         totals.counts[invocation.by as usize] += 1;
         let exemplar = |value| Exemplar { id: Arc::clone(&invocation.id), value, at_unix: anchor.unix(invocation.end) };
         let length = invocation.end.since(invocation.start);

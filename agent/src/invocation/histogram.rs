@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Nanoseconds;
 
 /// Upper ends of the buckets, in the figure's base unit: 1, 2.5, 5 in every decade from a millionth to a thousand.
@@ -22,20 +24,25 @@ pub struct Exemplar {
 }
 
 /// Counts by bucket. All of it only grows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Histogram {
     /// How many lie in each of [`BUCKETS`] and in none before it, and last how many lie above all.
     pub counts: [u64; BUCKETS.len() + 1],
     /// Their sum, in millionths (microjoules) or billionths (nanoseconds) of the base unit, as whoever adds has it.
     pub sum: u64,
     /// The latest of each bucket.
+    #[serde(skip, default = "no_exemplars")]
     pub exemplars: Vec<Option<Exemplar>>,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: [0; BUCKETS.len() + 1], sum: 0, exemplars: vec![None; BUCKETS.len() + 1] }
+        Self { counts: [0; BUCKETS.len() + 1], sum: 0, exemplars: no_exemplars() }
     }
+}
+
+fn no_exemplars() -> Vec<Option<Exemplar>> {
+    vec![None; BUCKETS.len() + 1]
 }
 
 impl Histogram {

@@ -17,6 +17,7 @@ mod observed;
 mod processes;
 mod refusal;
 mod reporter_clocks;
+mod resume;
 mod totals;
 mod unexplained;
 
@@ -27,4 +28,5 @@ pub use handle::{Answers, Ended, InvocationHandle};
 pub use histogram::{BUCKETS, Exemplar, Histogram};
 pub use observed::{By, Observed, Place, Reporter, ReporterId, Taken};
 pub use refusal::Refusal;
+pub use resume::TotalsRecord;
 pub use totals::{FunctionTotals, Phase, Phases};

@@ -1,5 +1,7 @@
 //! What the invocations of one function have come to.
 
+use serde::{Deserialize, Serialize};
+
 use crate::units::Microjoules;
 
 use super::histogram::Histogram;
@@ -31,7 +33,7 @@ impl Phase {
 }
 
 /// Energy by phase and zone. The phases do not overlap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases([Vec<Microjoules>; 3]);
 
 impl Phases {
@@ -58,7 +60,7 @@ impl Phases {
 }
 
 /// The invocations of one function since the agent began. All of it only grows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct FunctionTotals {
     /// How many there were, in the order of [`By::ALL`].
     pub counts: [u64; By::ALL.len()],

@@ -1,9 +1,11 @@
 //! Loading and attaching the kernel programs.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aya::maps::{HashMap, Map, RingBuf, Stack};
+use aya::programs::links::FdLink;
 use aya::programs::{BtfTracePoint, ProgramError, RawTracePoint, TracePoint};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
@@ -19,6 +21,7 @@ use super::events::EventRing;
 use super::freeing::Freeing;
 use super::no_counters::NoCounters;
 use super::on_demand::OnDemand;
+use super::pins::{PinOptions, Pinned, Pins, fingerprint};
 use super::program_cost::ProgramCost;
 use super::shared_array::SharedArray;
 use super::shared_memory::{Arrays, SharedMemory};
@@ -53,7 +56,7 @@ impl Attachment {
         }
     }
 
-    const fn program(self) -> &'static str {
+    pub(super) const fn program(self) -> &'static str {
         match self {
             Self::TpBtf => "switch_tp_btf",
             Self::RawTp => "switch_raw_tp",
@@ -75,11 +78,20 @@ pub struct LoadOptions {
     pub attachments: Vec<Attachment>,
     /// What is counted beside time, where the machine has counters; nothing where not given.
     pub counters: Option<CounterEvents>,
+    /// Where counters and programs are kept when the agent ends; they end with it where not given.
+    pub pins: Option<PinOptions>,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { slots: 16_384, btf: None, log_level: 0, attachments: Attachment::ALL.to_vec(), counters: None }
+        Self {
+            slots: 16_384,
+            btf: None,
+            log_level: 0,
+            attachments: Attachment::ALL.to_vec(),
+            counters: None,
+            pins: None,
+        }
     }
 }
 
@@ -100,7 +112,7 @@ pub enum LoadError {
     Object(String),
 }
 
-/// The programs, attached. They are detached when this is dropped.
+/// The programs, attached. They are detached when this is dropped, but for those that are kept.
 pub struct KernelSide {
     /// The memory that they count in.
     pub memory: SharedMemory,
@@ -114,7 +126,10 @@ pub struct KernelSide {
     pub counters: CounterState,
     /// What this kernel refused and what that costs, one sentence each; empty where everything works. It was logged too.
     pub shortcomings: Vec<String>,
+    /// The counters, where they are kept when the agent ends.
+    pub pinned: Option<Pinned>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    _pin_lock: Option<File>,
 }
 
 impl KernelSide {
@@ -141,25 +156,52 @@ impl KernelSide {
             Some(Err(reason)) => (None, CounterState::Missing(reason)),
         };
         let sizes = Sizes { slots, counted: if opened.is_some() { slots * topology.shards() as u32 } else { 1 } };
-        let mut programs = load_object(topology, options, &sizes, layout.as_ref().ok(), btf.as_ref())?;
-        fill_free_slots(&mut programs, slots)?;
+        let mut shortcomings = Vec::new();
+        let pins = options.pins.as_ref().and_then(|pins| {
+            let opened = Pins::open(pins, &fingerprint(topology, slots, RING_BYTES));
+            let why = |error| format!("what runs while no agent does is not counted: {error}");
+            opened.map_err(|error| shortcomings.push(why(error))).ok()
+        });
+        let known = (layout.as_ref().ok(), btf.as_ref());
+        let (mut programs, pins) = match load_object(topology, options, &sizes, known, pins.as_ref()) {
+            Err(error) if let Some(pins) = pins => {
+                shortcomings.push(format!(
+                    "what runs while no agent does is not counted: the kernel does not keep it ({error})"
+                ));
+                pins.give_up();
+                (load_object(topology, options, &sizes, known, None)?, None)
+            }
+            loaded => (loaded?, pins),
+        };
+        if pins.as_ref().is_none_or(|pins| !pins.pinned.found) {
+            fill_free_slots(&mut programs, slots)?;
+        }
         let arrays = Arrays::map(&programs, topology, slots)?;
         let mut counters = None;
         if let Some(opened) = opened {
             counters = Some(opened.hand_over(&programs, map_array(&programs, "COUNTED", sizes.counted as usize)?)?);
         }
-        let mut shortcomings = Vec::new();
-        if let Err(error) = attach_lifecycle(&mut programs, layout.is_ok()) {
+        if let Err(error) = attach_lifecycle(&mut programs, layout.is_ok(), pins.as_ref()) {
             shortcomings.push(format!(
                 "process and cgroup events are not available: {error}; names come late and ended processes are \
                  noticed by looking"
             ));
         }
-        let (attachment, refusals) = attach_switch(&mut programs, options, &layout, btf.as_ref())?;
+        let (attachment, refusals) = attach_switch(&mut programs, options, (&layout, btf.as_ref()), pins.as_ref())?;
         shortcomings.extend(refusals.iter().map(|refusal| format!("{refusal}; using {}", attachment.label())));
         if attachment == Attachment::Tracepoint && counters.take().is_some() {
             counter_state = CounterState::Missing(NoCounters::PlainTracepoint);
         }
+        let pinned = match pins {
+            Some(pins) if attachment == Attachment::Tracepoint => {
+                shortcomings
+                    .push("what runs while no agent does is not counted: the plain tracepoint ends with it".into());
+                pins.give_up();
+                None
+            }
+            pins => pins.map(Pins::kept),
+        };
+        let (pinned, pin_lock) = pinned.unzip();
         for shortcoming in &shortcomings {
             warn!("{shortcoming}");
         }
@@ -177,7 +219,17 @@ impl KernelSide {
         let freeing = Freeing::new(returned, consumers, free);
         let memory = SharedMemory::new(arrays, counters, freeing, OnDemand::load(programs), Arc::clone(topology));
         let events = EventRing::new(ring);
-        Ok(Self { memory, events, cost, attachment, counters: counter_state, shortcomings, logger })
+        Ok(Self {
+            memory,
+            events,
+            cost,
+            attachment,
+            counters: counter_state,
+            shortcomings,
+            pinned,
+            logger,
+            _pin_lock: pin_lock,
+        })
     }
 
     /// Passes the programs' diagnostics on to the log.
@@ -216,8 +268,8 @@ fn load_object(
     topology: &Topology,
     options: &LoadOptions,
     &Sizes { slots, counted }: &Sizes,
-    layout: Option<&Layout>,
-    btf: Option<&Btf>,
+    (layout, btf): (Option<&Layout>, Option<&Btf>),
+    pins: Option<&Pins>,
 ) -> Result<Ebpf, LoadError> {
     let shards = topology.shards() as u32;
     let cpus = topology.cpus().last().map_or(1, |place| place.cpu + 1);
@@ -247,6 +299,9 @@ fn load_object(
         .map_max_entries("EVENTS", RING_BYTES);
     if options.log_level == 0 {
         loader.map_max_entries("AYA_LOGS", rustix::param::page_size() as u32);
+    }
+    if let Some(pins) = pins {
+        pins.hand_to(&mut loader);
     }
     for (name, offset) in layout.into_iter().flat_map(Layout::offsets) {
         loader.override_global(name, offset, true);
@@ -317,33 +372,36 @@ fn map_array<T: super::shared_array::Plain>(
     SharedArray::map(data.fd(), elements).map_err(|error| LoadError::Object(format!("mapping {name}: {error}")))
 }
 
-fn attach_lifecycle(programs: &mut Ebpf, layout_known: bool) -> Result<(), ProgramError> {
-    attach_raw(programs, "process_exec", "sched_process_exec")?;
-    attach_raw(programs, "process_exit", "sched_process_exit")?;
+fn attach_lifecycle(programs: &mut Ebpf, layout_known: bool, pins: Option<&Pins>) -> Result<(), ProgramError> {
+    attach_raw(programs, "process_exec", "sched_process_exec", pins)?;
+    attach_raw(programs, "process_exit", "sched_process_exit", pins)?;
     if layout_known {
-        attach_raw(programs, "process_rename", "task_rename")?;
-        attach_raw(programs, "cgroup_made", "cgroup_mkdir")?;
-        attach_raw(programs, "cgroup_removed", "cgroup_rmdir")?;
+        attach_raw(programs, "process_rename", "task_rename", pins)?;
+        attach_raw(programs, "cgroup_made", "cgroup_mkdir", pins)?;
+        attach_raw(programs, "cgroup_removed", "cgroup_rmdir", pins)?;
     }
     Ok(())
 }
 
-fn attach_raw(programs: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), ProgramError> {
+fn attach_raw(programs: &mut Ebpf, name: &str, tracepoint: &str, pins: Option<&Pins>) -> Result<(), ProgramError> {
     let program: &mut RawTracePoint =
-        programs.program_mut(program).ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
+        programs.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
     program.load()?;
-    program.attach(tracepoint).map(drop)
+    let Some(pins) = pins else { return program.attach(tracepoint).map(drop) };
+    pins.detach_old(name);
+    let link = program.attach(tracepoint)?;
+    pins.keep(name, FdLink::from(program.take_link(link)?))
 }
 
 /// The first way to attach that works, and why those before it do not.
 fn attach_switch(
     programs: &mut Ebpf,
     options: &LoadOptions,
-    layout: &Result<Layout, LayoutError>,
-    btf: Option<&Btf>,
+    (layout, btf): (&Result<Layout, LayoutError>, Option<&Btf>),
+    pins: Option<&Pins>,
 ) -> Result<(Attachment, Vec<String>), LoadError> {
     let mut refusals = Vec::new();
-    let moves = if layout.is_ok() { attach_raw(programs, "process_moved", "cgroup_attach_task") } else { Ok(()) };
+    let moves = if layout.is_ok() { attach_raw(programs, "process_moved", "cgroup_attach_task", pins) } else { Ok(()) };
     for &attachment in &options.attachments {
         let attempt = match (attachment, layout) {
             (Attachment::TpBtf | Attachment::RawTp, Err(error)) => Err(error.to_string()),
@@ -353,7 +411,7 @@ fn attach_switch(
             (Attachment::Tracepoint, _) if !tracefs_is_mounted() => {
                 Err("tracefs is not mounted: `mount -t tracefs tracefs /sys/kernel/tracing`".to_owned())
             }
-            _ => try_attach(programs, attachment, btf).map_err(|error| error.to_string()),
+            _ => try_attach(programs, attachment, btf, pins).map_err(|error| error.to_string()),
         };
         match attempt {
             Ok(()) => return Ok((attachment, refusals)),
@@ -363,7 +421,12 @@ fn attach_switch(
     Err(LoadError::NoAttachment(refusals.join("; ")))
 }
 
-fn try_attach(programs: &mut Ebpf, attachment: Attachment, btf: Option<&Btf>) -> Result<(), ProgramError> {
+fn try_attach(
+    programs: &mut Ebpf,
+    attachment: Attachment,
+    btf: Option<&Btf>,
+    pins: Option<&Pins>,
+) -> Result<(), ProgramError> {
     let no_program = ProgramError::UnexpectedProgramType;
     match attachment {
         Attachment::TpBtf => {
@@ -371,9 +434,12 @@ fn try_attach(programs: &mut Ebpf, attachment: Attachment, btf: Option<&Btf>) ->
                 programs.program_mut(attachment.program()).ok_or(no_program)?.try_into()?;
             let btf = btf.ok_or(ProgramError::UnexpectedProgramType)?;
             program.load("sched_switch", btf)?;
-            program.attach().map(drop)
+            let Some(pins) = pins else { return program.attach().map(drop) };
+            pins.detach_old(attachment.program());
+            let link = program.attach()?;
+            pins.keep(attachment.program(), FdLink::from(program.take_link(link)?))
         }
-        Attachment::RawTp => attach_raw(programs, attachment.program(), "sched_switch"),
+        Attachment::RawTp => attach_raw(programs, attachment.program(), "sched_switch", pins),
         Attachment::Tracepoint => {
             let program: &mut TracePoint = programs.program_mut(attachment.program()).ok_or(no_program)?.try_into()?;
             program.load()?;

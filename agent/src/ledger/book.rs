@@ -31,10 +31,10 @@ const UNASKED: Nanoseconds = Nanoseconds(300 * 1_000_000_000);
 pub struct Ledger {
     zones: Vec<ZoneBook>,
     periods: Vec<Period>,
-    processes: Level<ConsumerId, Process>,
-    commands: Level<(CgroupId, Comm), Command>,
-    cgroups: Level<CgroupId, Cgroup>,
-    functions: FunctionBook,
+    pub(super) processes: Level<ConsumerId, Process>,
+    pub(super) commands: Level<(CgroupId, Comm), Command>,
+    pub(super) cgroups: Level<CgroupId, Cgroup>,
+    pub(super) functions: FunctionBook,
     idle_cpu_time: Nanoseconds,
     busy_cpu_time: Nanoseconds,
     generation: Generation,
@@ -87,6 +87,10 @@ impl Ledger {
     /// name yet is counted among the commands without a line of their own.
     pub fn record(&mut self, window: &ActivityWindow, names: &Names) {
         self.now = window.to;
+        self.processes.begin_window();
+        self.commands.begin_window();
+        self.cgroups.begin_window();
+        self.functions.begin_window();
         for same in window.slices.chunk_by(|left, right| left.consumer == right.consumer) {
             let cpu_time = same.iter().map(|slice| slice.cpu_time).sum();
             self.record_consumer(same[0].consumer, cpu_time, (window.from, window.to), names);
@@ -340,6 +344,26 @@ impl Ledger {
             self.commands.note_exported(self.at);
             self.cgroups.note_exported(self.at);
         }
+    }
+
+    pub(super) fn pictures(&self) -> Pictures {
+        self.pictures
+    }
+
+    /// Begins where an earlier agent has stopped. Returns what its lines are taken over with.
+    pub(super) fn begin_with(
+        &mut self,
+        generation: Generation,
+        (idle, busy): (Nanoseconds, Nanoseconds),
+        zones: Vec<ZoneBook>,
+    ) -> (Moment, Vec<Period>) {
+        self.generation = generation;
+        // Whatever there is may have been seen by who asked that agent.
+        self.pictures = Pictures(1);
+        (self.idle_cpu_time, self.busy_cpu_time) = (idle, busy);
+        self.periods = zones.iter().map(ZoneBook::period).collect();
+        self.zones = zones;
+        (self.moment(), self.periods.clone())
     }
 
     fn moment(&self) -> Moment {

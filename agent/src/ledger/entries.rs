@@ -44,3 +44,9 @@ pub(crate) struct Cgroup {
     /// What it was called, once it has been removed.
     pub(crate) name: Option<CgroupName>,
 }
+
+impl Cgroup {
+    pub(super) fn called(name: Option<CgroupName>) -> Self {
+        Self { name, ..Self::default() }
+    }
+}

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::identity::{Container, FunctionId, Names, Timeline};
 use crate::units::{Microjoules, Nanoseconds};
 
-use super::level::{Level, Limits};
+use super::level::{Level, Limits, Resumed};
 use super::line::{LineRef, Moment};
 use super::usage::{Period, Usage};
 
@@ -90,6 +90,11 @@ impl FunctionBook {
         self.level.limits = limits;
     }
 
+    /// A window begins.
+    pub(super) fn begin_window(&mut self) {
+        self.level.begin_window();
+    }
+
     /// The functions that have a line, and `other`, which holds what is in no function.
     pub(crate) fn level(&self) -> &Level<FunctionId, ()> {
         &self.level
@@ -102,6 +107,32 @@ impl FunctionBook {
             sum.take(&mut pending.usage.clone(), periods);
         }
         sum
+    }
+
+    /// What waits for each cgroup's function to be told, and since when.
+    pub(super) fn all_pending(&self) -> impl Iterator<Item = (CgroupId, Timestamp, &Usage)> {
+        self.bindings.iter().filter_map(|(cgroup, binding)| {
+            let pending = binding.pending.as_deref()?;
+            Some((*cgroup, pending.since, &pending.usage))
+        })
+    }
+
+    /// Begins with what an earlier agent has counted.
+    pub(super) fn resume(
+        &mut self,
+        level: Resumed<FunctionId, ()>,
+        pending: Vec<(CgroupId, Timestamp, Usage)>,
+        moment: Moment,
+        periods: &[Period],
+    ) {
+        self.level.resume(level, moment, periods);
+        self.charged_pending = vec![Microjoules::ZERO; periods.len()];
+        for (cgroup, since, mut usage) in pending {
+            for (sum, zone) in self.charged_pending.iter_mut().zip(usage.zones()) {
+                *sum += zone.active + zone.idle;
+            }
+            self.hold_back(cgroup, since).take(&mut usage, periods);
+        }
     }
 
     /// All that was ever charged in a zone, pending or not.

@@ -12,7 +12,7 @@ use crate::units::{Microjoules, Nanoseconds};
 
 use super::Generation;
 use super::ended::EndedLines;
-use super::line::{Line, LineRef, Moment, Standing};
+use super::line::{Line, LineRef, Moment, Pictures, Standing};
 use super::usage::{Period, Usage};
 
 /// How many lines may be hidden beside as many as are visible, so that small budgets find the largest too.
@@ -36,6 +36,16 @@ pub(super) struct Recorded {
     pub(super) fresh: bool,
 }
 
+/// A level as an earlier agent has left it.
+#[derive(Debug)]
+pub(super) struct Resumed<Key, Extra> {
+    /// Visible lines, and whether each has ended.
+    pub(super) lines: Vec<(Key, Extra, Usage, bool)>,
+    /// Lines that were seen and taken away since.
+    pub(super) hidden: Vec<(Key, Extra)>,
+    pub(super) other: Usage,
+}
+
 #[derive(Debug)]
 pub(super) struct Slot<Key, Extra> {
     pub(super) version: u32,
@@ -56,6 +66,8 @@ pub(crate) struct Level<Key, Extra> {
     pub(super) limits: Limits,
     pub(super) visible: usize,
     pub(super) ended: EndedLines,
+    /// Lines that have gone into `other` since the running window began.
+    gone: Vec<Key>,
 }
 
 impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
@@ -70,7 +82,27 @@ impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
             limits,
             visible: 0,
             ended: EndedLines::default(),
+            gone: Vec::new(),
         }
+    }
+
+    /// A window begins.
+    pub(super) fn begin_window(&mut self) {
+        self.gone.clear();
+    }
+
+    /// Hidden lines that were seen, and may be admitted only after another picture than those made so far.
+    pub(super) fn withheld(&self, pictures: Pictures) -> impl Iterator<Item = Key> {
+        let lines = (self.index.len() > self.visible).then(|| self.lines());
+        let withheld = lines.into_iter().flatten().filter(
+            move |(_, line)| matches!(line.standing, Standing::Hidden { seen_until: Some(last) } if pictures <= last),
+        );
+        withheld.map(|(_, line)| line.key)
+    }
+
+    /// Lines that have gone into `other` in the running window. Some of them may be back.
+    pub(super) fn gone(&self) -> &[Key] {
+        &self.gone
     }
 
     /// What has no visible line.
@@ -224,7 +256,10 @@ impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
         slot.version = slot.version.wrapping_add(1);
         self.free.push(line.index);
         self.index.remove(&gone.key);
-        self.visible -= usize::from(gone.is_visible());
+        if gone.is_visible() {
+            self.visible -= 1;
+            self.gone.push(gone.key);
+        }
         if let Standing::Ended { rank, .. } = gone.standing {
             self.ended.remove(rank, line.index);
         }
@@ -240,6 +275,7 @@ impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
         entry.standing = Standing::Hidden { seen_until };
         self.other.take(&mut entry.usage, periods);
         self.visible -= 1;
+        self.gone.push(entry.key);
     }
 
     /// Makes a hidden line visible if there is room.
@@ -251,6 +287,31 @@ impl<Key: Copy + Eq + Hash, Extra> Level<Key, Extra> {
             entry.standing = Standing::Visible { since: moment.pictures };
             self.changed[line.index as usize] = moment.open;
             self.visible += 1;
+        }
+    }
+
+    /// Begins with what an earlier agent has counted: lines as they were, and `other`. Lines for which there is no room go
+    /// into `other`.
+    pub(super) fn resume(
+        &mut self,
+        Resumed { lines, hidden, mut other }: Resumed<Key, Extra>,
+        moment: Moment,
+        periods: &[Period],
+    ) {
+        self.absorb(None, &mut other, moment, periods);
+        for (key, extra) in hidden {
+            let line = self.insert(key, extra);
+            if let Some(entry) = self.get_mut(line) {
+                entry.standing = Standing::Hidden { seen_until: Some(moment.pictures) };
+            }
+        }
+        for (key, extra, mut usage, ended) in lines {
+            let line = self.insert(key, extra);
+            self.admit(line, Moment { pictures: Pictures::default(), ..moment });
+            self.absorb(Some(line), &mut usage, moment, periods);
+            if ended {
+                self.end(line, moment, periods);
+            }
         }
     }
 

@@ -12,11 +12,14 @@ mod generation;
 mod level;
 mod line;
 mod rebalance;
+mod record;
+mod resume;
 mod usage;
 mod zone_book;
 
 pub use book::Ledger;
 pub use generation::Generation;
+pub use record::LedgerRecord;
 
 pub(crate) use entries::{Cgroup, Command, Process};
 pub(crate) use level::Level;

@@ -65,6 +65,10 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
+    pub(super) fn of(cpu_time: Nanoseconds, zones: SmallVec<[ZoneUse; 1]>) -> Self {
+        Self { cpu_time, zones }
+    }
+
     /// In the zone of this index; nothing where it was never charged.
     pub(crate) fn zone(&self, zone: usize) -> ZoneUse {
         self.zones.get(zone).copied().unwrap_or_default()

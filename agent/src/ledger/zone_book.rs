@@ -47,11 +47,22 @@ pub(crate) struct ZoneBook {
 
 impl ZoneBook {
     pub(super) fn new(first: &Attribution) -> Self {
+        let Attribution { zone, source, provenance, uncertainty, .. } = first;
+        Self::empty(zone.clone(), source.clone(), *provenance, *uncertainty)
+    }
+
+    /// Books without any energy.
+    pub(super) fn empty(
+        zone: Zone,
+        source: SourceId,
+        provenance: Provenance,
+        uncertainty: RelativeUncertainty,
+    ) -> Self {
         Self {
-            zone: first.zone.clone(),
-            source: first.source.clone(),
-            provenance: first.provenance,
-            uncertainty: first.uncertainty,
+            zone,
+            source,
+            provenance,
+            uncertainty,
             measured: Microjoules::ZERO,
             active: Microjoules::ZERO,
             idle: Microjoules::ZERO,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::activity::{ActivityWindow, Lifecycle, Topology, Tracker};
+use tracing::info;
+
+use crate::activity::{ActivityWindow, HandedOut, Lifecycle, Topology, Tracker};
 use crate::clock::Timestamp;
 use crate::kernel::{KernelCounts, KernelSide, LoadError, LoadOptions, RunTime, visit_every_cpu};
 use crate::units::Nanoseconds;
@@ -37,11 +39,22 @@ impl ActivitySide {
         topology: &Arc<Topology>,
         options: &LoadOptions,
         procfs: &std::path::Path,
+        before: Option<&HandedOut>,
     ) -> Result<Self, LoadError> {
         let side = KernelSide::load(topology, options)?;
         visit_every_cpu(topology);
+        let mut unnoticed_ends = UnnoticedEnds::new(procfs, side.memory.counts().lost_events);
+        let found = side.pinned.as_ref().is_some_and(|pinned| pinned.found);
+        if let Some(before) = before.filter(|_| found) {
+            let tracker = Tracker::resume(Arc::clone(topology), &side.memory, before);
+            unnoticed_ends.suspect();
+            info!(
+                "the kernel's counters go on from {:.1} s ago: what ran meanwhile is of the first window",
+                Timestamp::now().since(before.to()).seconds()
+            );
+            return Ok(Self::Kernel(Box::new(Counting { side, tracker, unnoticed_ends, first_events: Vec::new() })));
+        }
         let tracker = Tracker::new(Arc::clone(topology), &side.memory, Timestamp::now());
-        let unnoticed_ends = UnnoticedEnds::new(procfs);
         let mut counting = Counting { side, tracker, unnoticed_ends, first_events: Vec::new() };
         // What was counted since the programs were loaded is of no window; who it was is told with the first.
         let mut events = Vec::new();
@@ -79,6 +92,22 @@ impl ActivitySide {
         }
     }
 
+    /// The kernel side's counters, where they go on when the agent ends.
+    pub(super) fn kept_counters(&self) -> Option<String> {
+        match self {
+            Self::Kernel(counting) => counting.side.pinned.as_ref().map(|pinned| pinned.name.clone()),
+            Self::Blind { .. } => None,
+        }
+    }
+
+    /// What was handed out of them: what has changed since this was asked last, or `whole`.
+    pub(super) fn written(&mut self, whole: bool) -> HandedOut {
+        match self {
+            Self::Kernel(counting) => counting.tracker.written(whole),
+            Self::Blind { .. } => HandedOut::default(),
+        }
+    }
+
     /// How the chosen way to watch switches is called; `none` without one.
     pub(super) fn attachment(&self) -> &'static str {
         match self {
@@ -88,7 +117,7 @@ impl ActivitySide {
     }
 
     /// The machine's CPUs.
-    pub(super) fn topology(&self) -> &Topology {
+    pub(super) fn topology(&self) -> &Arc<Topology> {
         match self {
             Self::Kernel(counting) => counting.tracker.topology(),
             Self::Blind { topology, .. } => topology,

@@ -16,6 +16,7 @@ use crate::invocation::{Finished, Observed, Refusal, Taken};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
 use crate::source::Reading;
+use crate::state::{Record, WindowRecord};
 use crate::trace::{Recorded, Recorder};
 
 use super::activity_side::ActivitySide;
@@ -24,6 +25,7 @@ use super::invocation_side::InvocationSide;
 use super::profile_keeper::ProfileKeeper;
 use super::socket_side::SocketSide;
 use super::sources::Sources;
+use super::state_keeper::StateKeeper;
 
 /// All that the thread owns that closes windows.
 pub(super) struct Engine {
@@ -46,6 +48,9 @@ pub(super) struct Engine {
     picture: Option<Arc<Snapshot>>,
     recorder: Option<Recorder>,
     keeper: Option<ProfileKeeper>,
+    state: Option<StateKeeper>,
+    /// How many groups of cgroup v1 hierarchies were written down.
+    v1_groups_written: u64,
 }
 
 impl Engine {
@@ -83,7 +88,56 @@ impl Engine {
             picture: None,
             recorder: None,
             keeper,
+            state: None,
+            v1_groups_written: 0,
         }
+    }
+
+    /// Goes on with what an earlier agent has left.
+    pub(super) fn resume(mut self, record: Option<Record>) -> Self {
+        let Some(record) = record else { return self };
+        let names = self.identity.names_mut();
+        names.resume_v1_groups(&record.v1_groups);
+        self.invocations.book.resume(record.totals, record.ledger.used_by_functions(), names);
+        self.ledger.resume(record.ledger, names);
+        self.fusion = self.fusion.resuming(&record.meters, record.learnt);
+        for window in record.windows.iter().filter_map(|window| window.window(self.activity.topology())) {
+            self.fusion.window(Arc::new(window));
+        }
+        self
+    }
+
+    /// Keeps what the next agent goes on with.
+    pub(super) fn keep_state(mut self, keeper: Option<StateKeeper>) -> Self {
+        self.state = keeper;
+        self
+    }
+
+    /// Writes down the books at the end of a window: before anybody can see them, so that no agent after this one shows less.
+    fn write_down(&mut self, window: WindowRecord, now: Timestamp) {
+        match self.state.as_ref().and_then(|keeper| keeper.wants_everything(now)) {
+            Some(everything) => self.write_record(Some(window), everything, now),
+            // Everything is written next: what has changed until then need not be remembered.
+            None => drop(self.activity.written(false)),
+        }
+    }
+
+    fn write_record(&mut self, window: Option<WindowRecord>, everything: bool, now: Timestamp) {
+        let Some(keeper) = &mut self.state else { return };
+        let names = self.identity.names();
+        let v1_groups = names.v1_groups_so_far();
+        let newly_grouped = std::mem::replace(&mut self.v1_groups_written, v1_groups) != v1_groups;
+        let v1_groups = names.v1_groups().filter(|_| everything || newly_grouped);
+        let record = Record {
+            ledger: self.ledger.written(names, everything),
+            totals: self.invocations.book.written(names, everything),
+            handed_out: self.activity.written(everything),
+            meters: self.fusion.positions().collect(),
+            learnt: if keeper.wants_learnt(everything, now) { self.fusion.learnt().collect() } else { Vec::new() },
+            v1_groups: v1_groups.map(|(group, path)| (group, path.to_string())).collect(),
+            ..Record::default()
+        };
+        keeper.write(record, window, everything, now);
     }
 
     /// Writes down what comes in.
@@ -102,7 +156,11 @@ impl Engine {
     }
 
     /// What was written down, when nothing more comes. What was learned is kept.
-    pub(super) fn end(self) -> io::Result<Option<Recorded>> {
+    pub(super) fn end(mut self) -> io::Result<Option<Recorded>> {
+        self.write_record(None, true, Timestamp::now());
+        if let Some(keeper) = self.state.take() {
+            keeper.end();
+        }
         if let Some(keeper) = self.keeper {
             keeper.end(self.context.anchor.unix_seconds(Timestamp::now()), self.fusion.learned());
         }
@@ -177,6 +235,7 @@ impl Engine {
             recorder.window(&window, &self.events, names);
         }
         let length = window.length();
+        let written = self.state.is_some().then(|| WindowRecord::of(&window));
         window.kinds = work_kinds(&window, names);
         self.fusion.window(Arc::new(window));
         self.fusion.drain(&mut self.energy);
@@ -189,6 +248,9 @@ impl Engine {
         self.events.clear();
         self.invocations.settle(now, names, self.context.anchor);
         self.ledger.close_window(now);
+        if let Some(window) = written {
+            self.write_down(window, now);
+        }
         self.picture = None;
         if let Some(keeper) = &mut self.keeper {
             keeper.look(now, self.context.anchor.unix_seconds(now), self.fusion.learned());

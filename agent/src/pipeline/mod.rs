@@ -9,6 +9,7 @@ mod profile_keeper;
 mod schedule;
 mod socket_side;
 mod sources;
+mod state_keeper;
 mod unnoticed_ends;
 mod window_thread;
 
@@ -29,9 +30,10 @@ use crate::export::prometheus;
 use crate::host::{HostRoots, machine_name};
 use crate::identity::{NodeFacts, metadata};
 use crate::invocation::{Ended, Finished, InvocationHandle};
-use crate::kernel::{CounterEvents, LoadOptions};
+use crate::kernel::{CounterEvents, LoadOptions, PinOptions};
 use crate::snapshot::{Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
+use crate::state::{Record, StateFolder};
 use crate::telemetry;
 use crate::trace::{Recorded, Recorder};
 
@@ -39,6 +41,7 @@ use activity_side::ActivitySide;
 use engine::Engine;
 use message::Message;
 pub(crate) use sources::Sources;
+use state_keeper::{StateKeeper, boot_id, resumable};
 use window_thread::Lengths;
 
 /// How many windows with finished invocations a slow subscriber may lag behind.
@@ -51,7 +54,7 @@ pub(crate) type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
 /// is written down by `recorder`, and what that has is told at the end.
 ///
 /// # Errors
-/// When a listener cannot be opened, the machine's CPUs cannot be told, or what came in cannot be written down. Kernel
+/// When another agent is there, a listener cannot be opened, the machine's CPUs cannot be told, or what came in cannot be written down. Kernel
 /// programs that cannot be loaded and meters that do not answer are no errors: the agent goes on with what it has.
 pub async fn run(
     config: Config,
@@ -60,6 +63,8 @@ pub async fn run(
     recorder: Option<Recorder>,
 ) -> anyhow::Result<Option<Recorded>> {
     let roots = config.host.roots();
+    // First: another agent is to be told of by its own name.
+    let state = config.state.directory.as_deref().map(StateFolder::open).transpose()?;
     let node = Arc::new(NodeFacts::read(config.node_name.clone().unwrap_or_else(machine_name), &roots));
     let metrics = telemetry::install(&node.name)?;
     let topology = Arc::new(read_topology(&roots.sysfs).with_context(|| {
@@ -92,7 +97,7 @@ pub async fn run(
         listeners.spawn(server.run(shutdown.clone()));
     }
 
-    let outputs = Outputs { announce, finished, recorder };
+    let outputs = Outputs { announce, finished, recorder, state };
     let windows = start_windows(&config, node, topology, (sender.clone(), messages), outputs, shutdown.clone())?;
     let mut running = config;
     loop {
@@ -124,6 +129,8 @@ struct Outputs {
     announce: watch::Sender<Generation>,
     finished: broadcast::Sender<Arc<[Finished]>>,
     recorder: Option<Recorder>,
+    /// Where the books are kept, and what an earlier agent has left there.
+    state: Option<(StateFolder, Option<Record>)>,
 }
 
 fn start_windows(
@@ -131,7 +138,7 @@ fn start_windows(
     node: Arc<NodeFacts>,
     topology: Arc<Topology>,
     (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-    Outputs { announce, finished, recorder }: Outputs,
+    Outputs { announce, finished, recorder, state }: Outputs,
     shutdown: CancellationToken,
 ) -> anyhow::Result<std::thread::JoinHandle<std::io::Result<Option<Recorded>>>> {
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
@@ -146,27 +153,44 @@ fn start_windows(
         // An agent that closes no windows any more ends, and its supervisor sees that, whatever this thread has died of.
         let _end_with_me = shutdown.drop_guard();
         let roots = config.host.roots();
-        let activity = start_activity(&config, &roots, &topology);
+        let boot = boot_id(&roots.procfs);
+        let (folder, record) = state.unzip();
+        let record = resumable(record.flatten(), &boot);
+        let activity = start_activity(&config, &roots, &topology, record.as_ref());
         let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
-        let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished).record_to(recorder);
+        let keeper = folder.map(|folder| StateKeeper::new(folder, boot, activity.kept_counters()));
+        let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished);
+        let engine = engine.record_to(recorder).resume(record).keep_state(keeper);
         let lengths = Lengths { window: config.activity.window.into(), tick: config.invocation.resolution.into() };
         window_thread::run(engine, lengths, &messages, &announce)
     });
     thread.context("no thread for the pipeline: raise the limit of tasks")
 }
 
-fn start_activity(config: &Config, roots: &HostRoots, topology: &Arc<Topology>) -> ActivitySide {
+fn start_activity(
+    config: &Config,
+    roots: &HostRoots,
+    topology: &Arc<Topology>,
+    before: Option<&Record>,
+) -> ActivitySide {
+    let pins = config.state.pin.clone().filter(|_| config.state.directory.is_some());
+    let go_on_with = before.and_then(|before| before.counters.clone());
     let options = LoadOptions {
         slots: config.activity.max_consumers,
         btf: config.activity.btf.clone(),
         log_level: log_level(&config.activity.kernel_log),
         counters: config.counts_instructions().then(|| CounterEvents::of_processor(&roots.sysfs)),
+        pins: pins.map(|folder| PinOptions { folder, go_on_with }),
         ..LoadOptions::default()
     };
-    ActivitySide::start(topology, &options, &roots.procfs).unwrap_or_else(|error| {
-        warn!("{error}. Zones are measured, but nothing can be attributed: their energy stays idle or unattributed");
-        ActivitySide::blind(topology)
-    })
+    ActivitySide::start(topology, &options, &roots.procfs, before.map(|before| &before.handed_out)).unwrap_or_else(
+        |error| {
+            warn!(
+                "{error}. Zones are measured, but nothing can be attributed: their energy stays idle or unattributed"
+            );
+            ActivitySide::blind(topology)
+        },
+    )
 }
 
 /// The level as the kernel programs know it (`aya_log_common::Level`); a checked configuration has no other words.
@@ -188,6 +212,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("source", old.source != new.source),
         ("attribution.profile", old.attribution.profile != new.attribution.profile),
         ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
+        ("state", old.state != new.state),
         ("prometheus", old.prometheus != new.prometheus),
         ("grpc", old.grpc != new.grpc),
         ("otlp", old.otlp != new.otlp),

@@ -25,8 +25,14 @@ pub(super) struct UnnoticedEnds {
 }
 
 impl UnnoticedEnds {
-    pub(super) fn new(procfs: &Path) -> Self {
-        Self { processes: LivingProcesses::open(procfs), lost: 0, looks: 0, next: Timestamp::default() }
+    /// `lost` is how many events the ring had no room for before.
+    pub(super) fn new(procfs: &Path, lost: u64) -> Self {
+        Self { processes: LivingProcesses::open(procfs), lost, looks: 0, next: Timestamp::default() }
+    }
+
+    /// Ends may have gone unnoticed before now.
+    pub(super) fn suspect(&mut self) {
+        self.looks = LOOKS;
     }
 
     /// To be called when a window was closed at `now`, so that the tracker knows everybody who ran. `lost` is how many

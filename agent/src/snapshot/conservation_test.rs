@@ -26,6 +26,7 @@ enum Step {
     RemoveCgroup { cgroup: u8 },
     Picture,
     Changes { back: u8 },
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..6_u8).prop_map(|cgroup| Step::RemoveCgroup { cgroup }),
         3 => Just(Step::Picture),
         2 => (0..10_u8).prop_map(|back| Step::Changes { back }),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -107,6 +109,11 @@ impl World {
             Step::RemoveCgroup { cgroup } => self.remove_cgroup(cgroup),
             Step::Picture => self.picture(),
             Step::Changes { back } => self.changes(back),
+            Step::Restart => {
+                // What is charged after the window that was written last is charged again by the next agent.
+                self.run(&[], 10);
+                self.books.restart(&self.config);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::config::LedgerConfig;
 use crate::fuse::Doubt;
 use crate::identity::{FunctionId, Names, NodeFacts};
 use crate::invocation::{BookOptions, InvocationBook};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerRecord};
 use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty};
 
@@ -19,6 +19,7 @@ pub(super) struct TestBooks {
     pub(super) ledger: Ledger,
     pub(super) names: Names,
     pub(super) now: Timestamp,
+    written: Option<LedgerRecord>,
     invocations: InvocationBook,
     context: Context,
     topology: Arc<Topology>,
@@ -72,6 +73,7 @@ impl TestBooks {
             ledger: Ledger::new(config),
             names: Names::default(),
             now: Timestamp(1_000_000_000_000),
+            written: None,
             invocations: InvocationBook::new(BookOptions::default()),
             context: Context { node: Arc::new(NodeFacts::default()), anchor: WallAnchor::take() },
             topology: Arc::new(Topology::default()),
@@ -109,6 +111,19 @@ impl TestBooks {
         }
         self.ledger.retire(events, &self.names);
         self.ledger.close_window(to);
+        let whole = self.written.is_none();
+        let written = self.ledger.written(&self.names, whole);
+        self.written.get_or_insert_default().follow(written);
+    }
+
+    /// Another agent goes on with what was written down.
+    pub(super) fn restart(&mut self, config: &LedgerConfig) {
+        let Some(record) = self.written.take() else { return };
+        assert_eq!(record.lines(), self.ledger.written(&self.names, true).lines(), "the changes add up to the whole");
+        assert!(record.adds_up());
+        let bytes = postcard::to_allocvec(&record).unwrap();
+        self.ledger = Ledger::new(config);
+        self.ledger.resume(postcard::from_bytes(&bytes).unwrap(), &mut self.names);
     }
 
     /// The same with energy of one zone that goes with the window.

@@ -4,12 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
+use crate::shared_text;
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
 
 /// The name of one configured source, for example `rapl-perf` or `esp32:192.0.2.10:30000/2`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceId(pub Arc<str>);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(#[serde(with = "shared_text")] pub Arc<str>);
 
 impl fmt::Display for SourceId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +24,7 @@ impl fmt::Display for SourceId {
 /// Which part of the machine a reading is of. The first five are Kepler's and the kernel's own names (`rapl_domain_names` in
 /// `drivers/powercap/intel_rapl_common.c`). Zones overlap (`Core` lies within `Package`, both within `Node`): they
 /// are never added up.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ZoneName {
     /// A processor package.
     Package,
@@ -37,7 +41,7 @@ pub enum ZoneName {
     /// What the machine uses beside its packages and their memory: reckoned, where both are measured.
     Rest,
     /// One supply rail, under the name that its driver or configuration gives it.
-    Rail(Arc<str>),
+    Rail(#[serde(with = "shared_text")] Arc<str>),
 }
 
 impl fmt::Display for ZoneName {
@@ -107,7 +111,7 @@ fn split_socket(text: &str) -> Option<(ZoneName, &str)> {
 }
 
 /// A zone of one socket, or of the whole machine.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Zone {
     /// What it covers.
     pub name: ZoneName,
@@ -155,7 +159,7 @@ impl FromStr for Zone {
 }
 
 /// Where a figure comes from; ordered from the best to the least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Provenance {
     /// A meter measured this zone over this very window.
     Measured,
@@ -177,7 +181,7 @@ impl Provenance {
 }
 
 /// How an energy counter behaves at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CounterRange {
     /// It is wide enough never to wrap.
     Unbounded,
@@ -193,8 +197,10 @@ pub struct Counter {
     /// What comes after its largest value.
     pub range: CounterRange,
     /// A number that changes whenever the counter has begun anew from zero for a reason that the source knows
-    /// (a rebooted meter). What it shows after that is new energy.
+    /// (a rebooted meter). What it shows after that is new energy. It begins at 0 with every agent.
     pub epoch: u32,
+    /// Whether it counts on while no agent runs, and shows the next agent all that was used meanwhile.
+    pub outlives_agent: bool,
 }
 
 /// What was measured.

@@ -30,7 +30,7 @@ pub(super) fn reading(line: &ReadingLine<'_>, at: Timestamp) -> Result<Reading, 
         (Some(total), None) => {
             let range =
                 line.wraps_after_uj.map_or(CounterRange::Unbounded, |most| CounterRange::WrapsAfter(Microjoules(most)));
-            Measure::Energy(Counter { total: Microjoules(total), range, epoch: line.epoch })
+            Measure::Energy(Counter { total: Microjoules(total), range, epoch: line.epoch, outlives_agent: false })
         }
         (None, Some(power)) if (0.0..=MOST_MICROWATTS).contains(&power) => Measure::Power(Watts(power / 1e6)),
         _ => return Err(Problem::NoMeasure),

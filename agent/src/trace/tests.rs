@@ -262,7 +262,7 @@ fn what_was_recorded_is_replayed_as_it_was() {
         }
         let counter = |total| {
             let range = CounterRange::WrapsAfter(Microjoules(1_000_000));
-            Measure::Energy(Counter { total: Microjoules(total % 1_000_001), range, epoch: 0 })
+            Measure::Energy(Counter { total: Microjoules(total % 1_000_001), range, epoch: 0, outlives_agent: false })
         };
         for reading in [
             reading("rapl", package(0), to, counter(index * 31_337)),

@@ -7,8 +7,11 @@ mod bytes;
 mod config;
 mod kernel;
 mod kernel_text;
+mod metadata;
 mod meter_v1;
 mod meter_v2;
+mod spans;
+mod state;
 mod sysfs;
 mod trace;
 mod tree;
@@ -31,15 +34,19 @@ pub const TARGETS: &[Target] = &[
     target("btf_layout", kernel::btf_layout),
     target("cgroup_path", kernel_text::cgroup_path),
     target("config", config::config),
+    target("container_list", metadata::container_list),
     target("cpu_list", kernel_text::cpu_list),
     target("cpu_topology", sysfs::cpu_topology),
     target("hwmon", sysfs::hwmon),
     target("kernel_events", kernel::kernel_events),
     target("meter_v1", meter_v1::meter_v1),
     target("meter_v2", meter_v2::meter_v2),
+    target("pod_list", metadata::pod_list),
     target("proc_text", kernel_text::proc_text),
     target("rapl_perf", sysfs::rapl_perf),
     target("rapl_powercap", sysfs::rapl_powercap),
+    target("spans", spans::spans),
+    target("state", state::state),
     target("trace", trace::trace),
 ];
 

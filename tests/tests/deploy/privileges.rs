@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use prony_tests::containers::{Podman, Rootfs};
 use prony_tests::{
-    Agent, Samples, TestCgroup, assert_books, free_tcp_address, get, needs_agent, needs_bpf, needs_root, needs_server,
-    skip, wait_until,
+    Agent, BpfFs, Samples, TestCgroup, assert_books, free_tcp_address, get, needs_agent, needs_bpf, needs_root,
+    needs_server, skip, wait_until,
 };
 use serde_json::Value;
 
@@ -53,8 +53,9 @@ fn the_agent_attaches_with_the_overlays_capabilities_alone() -> Result<()> {
     Ok(())
 }
 
-/// `podman run` as the `DaemonSet` has it, but for the node's network, and with the configuration in `config`.
-fn options(container: &Value, config: &Path) -> Result<Vec<String>> {
+/// `podman run` as the `DaemonSet` has it, but for the node's network, and with the configuration in `config`, a folder for
+/// the books and a BPF file system of the test's own.
+fn options(container: &Value, config: &Path, state: &Path, bpf: &Path) -> Result<Vec<String>> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let context = &container["securityContext"];
     assert_eq!(context["readOnlyRootFilesystem"], true);
@@ -71,6 +72,8 @@ fn options(container: &Value, config: &Path) -> Result<Vec<String>> {
         match name.as_str() {
             "sys" => options.push(format!("--volume=/sys:{path}:ro,rslave")),
             "config" => options.push(format!("--volume={}:{path}:ro", config.display())),
+            "state" => options.push(format!("--volume={}:{path}", state.display())),
+            "bpf" => options.push(format!("--volume={}:{path}", bpf.display())),
             // Nested in the one before.
             "nodes" => assert_eq!(path, "/etc/prony/nodes"),
             other => bail!("what is {other} for?"),
@@ -101,7 +104,8 @@ fn the_agent_counts_the_node_from_within_its_container() -> Result<()> {
 
     let agent = std::env::var_os("PRONY_BIN").context("PRONY_BIN")?;
     let podman = Podman::new(Rootfs::with(Path::new(&agent))?)?;
-    let options = options(container, config.path())?;
+    let (state, bpf) = (tempfile::tempdir()?, BpfFs::mount()?);
+    let options = options(container, config.path(), state.path(), bpf.path())?;
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let arguments: Vec<&str> =
         container["args"].as_array().context("no arguments")?.iter().filter_map(Value::as_str).collect();
@@ -121,6 +125,8 @@ fn the_agent_counts_the_node_from_within_its_container() -> Result<()> {
     let samples = counted
         .with_context(|| format!("the node's cgroup is not seen; {}", podman.logs("agent").unwrap_or_default()))?;
     assert_eq!(samples.matching("prony_kernel_attachment_info", &[("attachment", "tp_btf")]).count(), 1);
+    assert!(state.path().join("books").exists(), "the pod after this one begins anew");
+    assert!(!bpf.kept()?.is_empty(), "the kernel stops counting with the pod");
     assert_books(&samples)
 }
 

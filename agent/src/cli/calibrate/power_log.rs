@@ -74,7 +74,12 @@ mod tests {
     const RANGE: Microjoules = Microjoules(99_999_999);
 
     fn reading(zone: &str, second: u64, total: u64) -> Reading {
-        let counter = Counter { total: Microjoules(total), range: CounterRange::WrapsAfter(RANGE), epoch: 0 };
+        let counter = Counter {
+            total: Microjoules(total),
+            range: CounterRange::WrapsAfter(RANGE),
+            epoch: 0,
+            outlives_agent: false,
+        };
         Reading {
             source: SourceId("meter".into()),
             zone: zone.parse().unwrap(),

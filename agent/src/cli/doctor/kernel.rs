@@ -15,6 +15,8 @@ pub struct KernelFacts {
     pub btf: Fact<PathBuf>,
     /// The file system that tracepoints are listed in.
     pub tracefs: Fact<PathBuf>,
+    /// The file system that programs and counters can be kept in.
+    pub bpffs: Fact<PathBuf>,
     /// `none`, `integrity` or `confidentiality`.
     pub lockdown: Fact<String>,
     /// `kernel.perf_event_paranoid`.
@@ -35,10 +37,8 @@ impl KernelFacts {
         Self {
             release: fact::text(&procfs.join("sys/kernel/osrelease")).or_unknown("no sys/kernel/osrelease in procfs"),
             btf: fact::path(&sysfs.join("kernel/btf/vmlinux")),
-            tracefs: mounts.clone().then(|mounts| match mounts.into_iter().find(|mount| mount.fs_type == "tracefs") {
-                Some(mount) => Fact::Is(mount.mount_point),
-                None => Fact::Absent,
-            }),
+            tracefs: mounted("tracefs", mounts),
+            bpffs: mounted("bpf", mounts),
             lockdown: fact::text(&sysfs.join("kernel/security/lockdown")).then(|text| {
                 let chosen = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
                 chosen.map_or(Fact::Unknown(text.clone()), |(mode, _)| Fact::Is(mode.to_owned()))
@@ -47,4 +47,12 @@ impl KernelFacts {
             bpf_stats_enabled: setting("bpf_stats_enabled"),
         }
     }
+}
+
+/// Where a file system of this type is mounted.
+fn mounted(fs_type: &str, mounts: &Fact<Vec<MountInfo>>) -> Fact<PathBuf> {
+    mounts.clone().then(|mounts| match mounts.into_iter().find(|mount| mount.fs_type == fs_type) {
+        Some(mount) => Fact::Is(mount.mount_point),
+        None => Fact::Absent,
+    })
 }

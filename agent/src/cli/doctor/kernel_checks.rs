@@ -12,7 +12,8 @@ use super::machine::MachineFacts;
 const OLDEST: (u32, u32) = (5, 8);
 
 pub(super) fn check(machine: &MachineFacts, configured_btf: bool) -> Vec<Finding> {
-    let KernelFacts { release: _, btf, tracefs, lockdown, perf_event_paranoid: _, bpf_stats_enabled } = &machine.kernel;
+    let KernelFacts { release: _, btf, tracefs, bpffs, lockdown, perf_event_paranoid: _, bpf_stats_enabled } =
+        &machine.kernel;
     let has_btf = btf.known().is_some() || configured_btf;
     let finding = |name: &str, status, meaning: &str| Finding::new(Section::Kernel, name, status, meaning);
     vec![
@@ -39,6 +40,18 @@ pub(super) fn check(machine: &MachineFacts, configured_btf: bool) -> Vec<Finding
                     .fix("mount -t tracefs tracefs /sys/kernel/tracing")
             }
             Fact::Unknown(why) => finding("tracefs", Status::Unknown, why),
+        },
+        match bpffs {
+            Fact::Is(path) => {
+                finding("bpffs", Status::Ok, &format!("{}: for --pin, to count while no agent runs", path.display()))
+            }
+            Fact::Absent => finding(
+                "bpffs",
+                Status::Missing,
+                "not mounted: what runs while no agent does cannot be counted (--pin)",
+            )
+            .fix("mount -t bpf bpf /sys/fs/bpf"),
+            Fact::Unknown(why) => finding("bpffs", Status::Unknown, why),
         },
         match lockdown {
             Fact::Is(mode) if mode == "confidentiality" => finding(

@@ -17,6 +17,7 @@ struct Fixture {
 const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 const V1: &str = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n33 31 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
 const TRACEFS: &str = "41 23 0:12 / /sys/kernel/tracing rw - tracefs tracefs rw\n";
+const BPFFS: &str = "42 23 0:31 / /sys/fs/bpf rw - bpf bpf rw\n";
 
 impl Fixture {
     fn new(release: &str, mounts: &str, uid: u32, capabilities: u64, cpu_flags: &str) -> Self {
@@ -104,7 +105,7 @@ fn all_capabilities() -> u64 {
 
 /// A server with everything.
 fn bare_metal() -> Fixture {
-    let fixture = Fixture::new("6.12.1-amd64", &format!("{V2}{TRACEFS}"), 0, all_capabilities(), "fpu vme de");
+    let fixture = Fixture::new("6.12.1-amd64", &format!("{V2}{TRACEFS}{BPFFS}"), 0, all_capabilities(), "fpu vme de");
     fixture.write("sys/kernel/btf/vmlinux", "");
     fixture.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
     fixture.write("proc/sys/kernel/bpf_stats_enabled", "1\n");

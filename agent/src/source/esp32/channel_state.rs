@@ -190,7 +190,13 @@ impl ChannelState {
             source: self.source.clone(),
             zone: self.zone.clone(),
             at: self.last_at,
-            measure: Measure::Energy(Counter { total, range: CounterRange::Unbounded, epoch: self.epoch }),
+            measure: Measure::Energy(Counter {
+                total,
+                range: CounterRange::Unbounded,
+                epoch: self.epoch,
+                // What began in between begins elsewhere for the next agent.
+                outlives_agent: self.base.0 == 0.0,
+            }),
             uncertainty: combined(&[INPUT.uncertainty(mean, saturated), self.volts_uncertainty]),
             clipped: saturated,
             provenance: Provenance::Measured,

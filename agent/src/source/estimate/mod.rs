@@ -157,7 +157,12 @@ impl Package {
             source: source.clone(),
             zone: self.zone(),
             at,
-            measure: Measure::Energy(Counter { total: self.total, range: CounterRange::Unbounded, epoch: 0 }),
+            measure: Measure::Energy(Counter {
+                total: self.total,
+                range: CounterRange::Unbounded,
+                epoch: 0,
+                outlives_agent: false,
+            }),
             uncertainty,
             clipped: false,
             provenance: Provenance::Estimated,

@@ -174,6 +174,7 @@ impl Rail {
                 (self.integral.total(), accuracy.hypot(spread))
             }
         };
-        Some((Counter { total, range: CounterRange::Unbounded, epoch: self.epoch }, uncertainty))
+        let outlives_agent = sensor.counts_energy();
+        Some((Counter { total, range: CounterRange::Unbounded, epoch: self.epoch, outlives_agent }, uncertainty))
     }
 }

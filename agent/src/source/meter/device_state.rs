@@ -242,7 +242,7 @@ impl ConfiguredChannel {
             source: self.source.clone(),
             zone: self.zone.clone(),
             at,
-            measure: Measure::Energy(Counter { total, range: CounterRange::Unbounded, epoch }),
+            measure: Measure::Energy(Counter { total, range: CounterRange::Unbounded, epoch, outlives_agent: true }),
             uncertainty: combined(&[basis, of_saturation(share)]),
             clipped: !at_full_scale.is_zero(),
             provenance: Provenance::Measured,

@@ -86,7 +86,10 @@ impl DieSum {
     pub(super) fn combine(&mut self, values: &[Option<Microjoules>]) -> Option<Counter> {
         if self.stage == Stage::Single {
             let total = values.first().copied().flatten()?;
-            return Some(Counter { total, range: self.dies[0].range, epoch: self.epoch });
+            let range = self.dies[0].range;
+            // The hardware's own counter wraps. Perf's does not, and begins at zero for every agent.
+            let outlives_agent = range != CounterRange::Unbounded;
+            return Some(Counter { total, range, epoch: self.epoch, outlives_agent });
         }
         for (die, value) in self.dies.iter_mut().zip(values) {
             die.advance(*value);
@@ -108,7 +111,8 @@ impl DieSum {
                 self.total = Microjoules(self.total.0.saturating_add(moved.0));
             }
         }
-        Some(Counter { total: self.total, range: CounterRange::Unbounded, epoch: self.epoch })
+        let range = CounterRange::Unbounded;
+        Some(Counter { total: self.total, range, epoch: self.epoch, outlives_agent: false })
     }
 
     /// Closes a stretch if there was enough movement, and the comparison if enough stretches agree.
@@ -192,7 +196,7 @@ mod tests {
     fn a_single_counter_is_handed_on_as_it_is() {
         let mut zone = DieSum::new(&[RANGE]);
         let counter = zone.combine(&[Some(Microjoules(5))]).expect("no hold-back");
-        assert_eq!(counter, Counter { total: Microjoules(5), range: RANGE, epoch: 0 });
+        assert_eq!(counter, Counter { total: Microjoules(5), range: RANGE, epoch: 0, outlives_agent: true });
         assert_eq!(zone.combine(&[None]), None);
     }
 
