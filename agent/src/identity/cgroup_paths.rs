@@ -85,6 +85,11 @@ impl CgroupPaths {
         walk.step(mount, usize::MAX, &mut found);
     }
 
+    /// Whether a cgroup of this hierarchy that is not found is not there.
+    pub fn tells_of_all(&self) -> bool {
+        self.whole
+    }
+
     /// The folder of the cgroup with this path; `None` where it is in no mount.
     pub fn folder_of(&self, path: &str) -> Option<PathBuf> {
         let mount = self.mount.as_ref()?;

@@ -31,6 +31,11 @@ impl Identity {
         &self.names
     }
 
+    /// Whether a cgroup of the v2 hierarchy that was not found is not there.
+    pub fn tells_of_all_cgroups(&self) -> bool {
+        self.paths.tells_of_all()
+    }
+
     /// What is known, for what an earlier agent has known beside.
     pub fn names_mut(&mut self) -> &mut Names {
         &mut self.names

@@ -148,6 +148,14 @@ impl Ledger {
         }
     }
 
+    /// Lists all commands with their cgroups.
+    pub(super) fn list_commands(&mut self) {
+        let commands: Vec<_> = self.commands.lines().map(|(place, line)| (line.key.0, place)).collect();
+        for (cgroup, command) in commands {
+            self.list_command(self.cgroups.find(&cgroup), command);
+        }
+    }
+
     /// A cgroup knows its commands, so that they end with it.
     fn list_command(&mut self, cgroup: Option<LineRef>, command: LineRef) {
         let Some(cgroup) = cgroup.and_then(|line| self.cgroups.get_mut(line)) else { return };

@@ -18,7 +18,7 @@ mod usage;
 mod zone_book;
 
 pub use book::Ledger;
-pub use generation::Generation;
+pub use generation::{Epoch, Generation};
 pub use record::LedgerRecord;
 
 pub(crate) use entries::{Cgroup, Command, Process};

@@ -137,15 +137,28 @@ impl LedgerRecord {
             && self.functions.sums(self.zones.len(), &pending) == whole
     }
 
-    /// All but which lines have gone, which is only told of changes.
+    /// All but which lines have gone, which is only told of changes, and where cgroups are, which is told with their lines.
     #[cfg(test)]
     pub(crate) fn lines(&self) -> Self {
         let mut lines = self.clone();
+        lines.cgroups.lines.values_mut().for_each(|line| line.extra.path = None);
         lines.processes.gone.clear();
         lines.commands.gone.clear();
         lines.cgroups.gone.clear();
         lines.functions.gone.clear();
         lines
+    }
+
+    /// Processes that had not ended, as they were called.
+    pub fn living_processes(&self) -> impl Iterator<Item = (ConsumerId, Comm)> {
+        let living = self.processes.lines.iter().filter(|(consumer, line)| !line.ended && consumer.pid.0 != 0);
+        living.map(|(consumer, line)| (*consumer, line.extra.comm.unwrap_or_default()))
+    }
+
+    /// Cgroups that were there, by their paths, where these were known.
+    pub fn living_cgroups(&self) -> impl Iterator<Item = (CgroupId, &str)> {
+        let living = self.cgroups.lines.iter().filter(|(_, line)| !line.ended);
+        living.filter_map(|(cgroup, line)| Some((*cgroup, line.extra.path.as_deref()?)))
     }
 
     /// What each function has used, by zone.

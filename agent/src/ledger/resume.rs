@@ -33,15 +33,15 @@ impl Ledger {
             idle_cpu_time: self.idle_cpu_time(),
             busy_cpu_time: self.busy_cpu_time(),
             zones: self.zones().iter().map(written_zone).collect(),
-            processes: written_level(self.processes(), since, Some, written_process),
-            commands: written_level(self.commands(), since, Some, |command| CommandRecord {
-                processes: command.processes,
-                cgroup_path: command.cgroup_name.as_ref().map(written_path),
+            processes: written_level(self.processes(), since, Some, |line| written_process(&line.extra)),
+            commands: written_level(self.commands(), since, Some, |line| CommandRecord {
+                processes: line.extra.processes,
+                cgroup_path: line.extra.cgroup_name.as_ref().map(written_path),
             }),
-            cgroups: written_level(self.cgroups(), since, Some, |cgroup| CgroupRecord {
-                path: cgroup.name.as_ref().map(written_path),
+            cgroups: written_level(self.cgroups(), since, Some, |line| CgroupRecord {
+                path: line.extra.name.as_ref().or_else(|| names.cgroup(line.key)).map(written_path),
             }),
-            functions: written_level(self.functions().level(), since, function, |()| ()),
+            functions: written_level(self.functions().level(), since, function, |_| ()),
             pending: self.functions().written_pending(),
         }
     }
@@ -52,19 +52,21 @@ impl Ledger {
         let LedgerRecord { processes, commands, cgroups, functions, pending, .. } = record;
         let zones = zones.into_iter().map(resumed_zone).collect();
         let (moment, periods) = self.begin_with(Generation(generation), (idle_cpu_time, busy_cpu_time), zones);
-        let mut process = |_: &ConsumerId, process| resumed_process(process, names);
+        let mut process = |_: &ConsumerId, process, _| resumed_process(process, names);
         self.processes.resume(resumed_level(processes, &mut process, |_| Process::default()), moment, &periods);
-        let mut command = |(_, comm): &(CgroupId, Comm), CommandRecord { processes, cgroup_path }| Command {
+        let mut command = |(_, comm): &(CgroupId, Comm), CommandRecord { processes, cgroup_path }, _| Command {
             text: comm.text().into(),
             processes,
             cgroup_name: cgroup_path.as_deref().map(CgroupName::new),
         };
         let nothing = |key: &(CgroupId, Comm)| Command { text: key.1.text().into(), processes: 0, cgroup_name: None };
         self.commands.resume(resumed_level(commands, &mut command, nothing), moment, &periods);
-        let mut cgroup =
-            |_: &CgroupId, cgroup: CgroupRecord| Cgroup::called(cgroup.path.as_deref().map(CgroupName::new));
+        let mut cgroup = |_: &CgroupId, cgroup: CgroupRecord, ended| {
+            Cgroup::called(cgroup.path.as_deref().filter(|_| ended).map(CgroupName::new))
+        };
         self.cgroups.resume(resumed_level(cgroups, &mut cgroup, |_| Cgroup::default()), moment, &periods);
-        let functions = numbered(resumed_level(functions, &mut |_, ()| (), |_| ()), names, &periods);
+        self.list_commands();
+        let functions = numbered(resumed_level(functions, &mut |_, (), _| (), |_| ()), names, &periods);
         let pending = pending.iter().map(|held| (held.cgroup, held.since, resumed_usage(&held.usage))).collect();
         self.functions.resume(functions, pending, moment, &periods);
     }
@@ -82,11 +84,10 @@ fn written_level<Key: Copy + Eq + Hash, Extra, Written: Ord, Told>(
     level: &Level<Key, Extra>,
     (since, pictures): (Generation, Pictures),
     key: impl Fn(Key) -> Option<Written>,
-    extra: impl Fn(&Extra) -> Told,
+    extra: impl Fn(&Line<Key, Extra>) -> Told,
 ) -> LevelRecord<Written, Told> {
     let written = |line: &Line<Key, Extra>| {
-        let record =
-            LineRecord { usage: written_usage(&line.usage), ended: line.has_ended(), extra: extra(&line.extra) };
+        let record = LineRecord { usage: written_usage(&line.usage), ended: line.has_ended(), extra: extra(line) };
         Some((key(line.key)?, record))
     };
     LevelRecord {
@@ -134,11 +135,11 @@ fn written_path(name: &CgroupName) -> String {
 
 fn resumed_level<Key: Ord, Told, Extra>(
     record: LevelRecord<Key, Told>,
-    extra: &mut impl FnMut(&Key, Told) -> Extra,
+    extra: &mut impl FnMut(&Key, Told, bool) -> Extra,
     no_extra: impl Fn(&Key) -> Extra,
 ) -> Resumed<Key, Extra> {
     let lines = record.lines.into_iter().map(|(key, line)| {
-        let extra = extra(&key, line.extra);
+        let extra = extra(&key, line.extra, line.ended);
         (key, extra, resumed_usage(&line.usage), line.ended)
     });
     let hidden = record.hidden.into_iter().map(|key| {

@@ -20,6 +20,7 @@ use crate::state::{Record, WindowRecord};
 use crate::trace::{Recorded, Recorder};
 
 use super::activity_side::ActivitySide;
+use super::gone_meanwhile::gone_meanwhile;
 use super::health::Health;
 use super::invocation_side::InvocationSide;
 use super::profile_keeper::ProfileKeeper;
@@ -94,10 +95,12 @@ impl Engine {
     }
 
     /// Goes on with what an earlier agent has left.
-    pub(super) fn resume(mut self, record: Option<Record>) -> Self {
+    pub(super) fn resume(mut self, record: Option<Record>, roots: &HostRoots) -> Self {
         let Some(record) = record else { return self };
+        let all_cgroups = self.identity.tells_of_all_cgroups();
         let names = self.identity.names_mut();
         names.resume_v1_groups(&record.v1_groups);
+        self.drained = gone_meanwhile(&record.ledger, (names, all_cgroups), &roots.procfs, Timestamp::now());
         self.invocations.book.resume(record.totals, record.ledger.used_by_functions(), names);
         self.ledger.resume(record.ledger, names);
         self.fusion = self.fusion.resuming(&record.meters, record.learnt);
@@ -105,6 +108,11 @@ impl Engine {
             self.fusion.window(Arc::new(window));
         }
         self
+    }
+
+    /// Whether these are an earlier agent's books, of which nobody has closed a window yet.
+    pub(super) fn goes_on(&self) -> bool {
+        self.ledger.generation() != Generation::default()
     }
 
     /// Keeps what the next agent goes on with.

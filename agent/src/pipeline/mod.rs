@@ -2,6 +2,7 @@
 
 mod activity_side;
 mod engine;
+mod gone_meanwhile;
 mod health;
 mod invocation_side;
 mod message;
@@ -31,9 +32,9 @@ use crate::host::{HostRoots, machine_name};
 use crate::identity::{NodeFacts, metadata};
 use crate::invocation::{Ended, Finished, InvocationHandle};
 use crate::kernel::{CounterEvents, LoadOptions, PinOptions};
-use crate::snapshot::{Generation, SnapshotHandle, Stopped};
+use crate::snapshot::{Epoch, Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
-use crate::state::{Record, StateFolder};
+use crate::state::Record;
 use crate::telemetry;
 use crate::trace::{Recorded, Recorder};
 
@@ -41,7 +42,7 @@ use activity_side::ActivitySide;
 use engine::Engine;
 use message::Message;
 pub(crate) use sources::Sources;
-use state_keeper::{StateKeeper, boot_id, resumable};
+use state_keeper::{State, StateKeeper, new_epoch};
 use window_thread::Lengths;
 
 /// How many windows with finished invocations a slow subscriber may lag behind.
@@ -64,7 +65,8 @@ pub async fn run(
 ) -> anyhow::Result<Option<Recorded>> {
     let roots = config.host.roots();
     // First: another agent is to be told of by its own name.
-    let state = config.state.directory.as_deref().map(StateFolder::open).transpose()?;
+    let state = config.state.directory.as_deref().map(|path| State::open(path, &roots.procfs)).transpose()?;
+    let epoch = state.as_ref().and_then(State::epoch).unwrap_or_else(new_epoch);
     let node = Arc::new(NodeFacts::read(config.node_name.clone().unwrap_or_else(machine_name), &roots));
     let metrics = telemetry::install(&node.name)?;
     let topology = Arc::new(read_topology(&roots.sysfs).with_context(|| {
@@ -91,13 +93,13 @@ pub async fn run(
     }
     if config.grpc.enabled {
         let forwarder = Forwarder::start(&config.otlp, config.invocation.lateness, &invocations, &shutdown)?;
-        let server =
-            GrpcServer::bind(&config.grpc, config.activity.window, snapshots, invocations)?.forward_to(forwarder);
+        let server = GrpcServer::bind(&config.grpc, epoch, config.activity.window, snapshots, invocations)?
+            .forward_to(forwarder);
         info!("gRPC at http://{}", server.address());
         listeners.spawn(server.run(shutdown.clone()));
     }
 
-    let outputs = Outputs { announce, finished, recorder, state };
+    let outputs = Outputs { announce, finished, recorder, state, epoch };
     let windows = start_windows(&config, node, topology, (sender.clone(), messages), outputs, shutdown.clone())?;
     let mut running = config;
     loop {
@@ -130,7 +132,8 @@ struct Outputs {
     finished: broadcast::Sender<Arc<[Finished]>>,
     recorder: Option<Recorder>,
     /// Where the books are kept, and what an earlier agent has left there.
-    state: Option<(StateFolder, Option<Record>)>,
+    state: Option<State>,
+    epoch: Epoch,
 }
 
 fn start_windows(
@@ -138,7 +141,7 @@ fn start_windows(
     node: Arc<NodeFacts>,
     topology: Arc<Topology>,
     (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-    Outputs { announce, finished, recorder, state }: Outputs,
+    Outputs { announce, finished, recorder, state, epoch }: Outputs,
     shutdown: CancellationToken,
 ) -> anyhow::Result<std::thread::JoinHandle<std::io::Result<Option<Recorded>>>> {
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
@@ -153,14 +156,13 @@ fn start_windows(
         // An agent that closes no windows any more ends, and its supervisor sees that, whatever this thread has died of.
         let _end_with_me = shutdown.drop_guard();
         let roots = config.host.roots();
-        let boot = boot_id(&roots.procfs);
-        let (folder, record) = state.unzip();
-        let record = resumable(record.flatten(), &boot);
+        let (place, record) = state.map(|State { folder, boot, record }| ((folder, boot), record)).unzip();
+        let record = record.flatten();
         let activity = start_activity(&config, &roots, &topology, record.as_ref());
         let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
-        let keeper = folder.map(|folder| StateKeeper::new(folder, boot, activity.kept_counters()));
+        let keeper = place.map(|(folder, boot)| StateKeeper::new(folder, boot, epoch, activity.kept_counters()));
         let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished);
-        let engine = engine.record_to(recorder).resume(record).keep_state(keeper);
+        let engine = engine.record_to(recorder).resume(record, &roots).keep_state(keeper);
         let lengths = Lengths { window: config.activity.window.into(), tick: config.invocation.resolution.into() };
         window_thread::run(engine, lengths, &messages, &announce)
     });

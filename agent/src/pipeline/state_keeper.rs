@@ -6,9 +6,10 @@ use std::path::Path;
 
 use tracing::{info, warn};
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, WallAnchor};
+use crate::ledger::Epoch;
 use crate::notice::Notice;
-use crate::state::{Record, StateFolder, WindowRecord};
+use crate::state::{OpenError, Record, StateFolder, WindowRecord};
 use crate::units::Nanoseconds;
 
 /// A file is begun anew when so many bytes were appended to it, or eight times as many as it began with, whichever is more.
@@ -28,6 +29,7 @@ static UNWRITABLE: Notice = Notice::new("state_unwritable");
 pub(super) struct StateKeeper {
     folder: StateFolder,
     boot: String,
+    epoch: Epoch,
     counters: Option<String>,
     /// Windows that some meter has not been booked for.
     windows: VecDeque<WindowRecord>,
@@ -40,12 +42,13 @@ pub(super) struct StateKeeper {
 }
 
 impl StateKeeper {
-    /// Keeps books in `folder`, on this boot of the machine, that are of these counters of the kernel side.
-    pub(super) fn new(folder: StateFolder, boot: String, counters: Option<String>) -> Self {
+    /// Keeps these books in `folder`, on this boot of the machine, that are of these counters of the kernel side.
+    pub(super) fn new(folder: StateFolder, boot: String, epoch: Epoch, counters: Option<String>) -> Self {
         info!("the books are kept in {}", folder.path().display());
         Self {
             folder,
             boot,
+            epoch,
             counters,
             windows: VecDeque::new(),
             begun: 0,
@@ -76,6 +79,7 @@ impl StateKeeper {
 
     /// Writes a record, of everything or of what has changed, as of `now`, and of a window that was closed.
     pub(super) fn write(&mut self, mut record: Record, window: Option<WindowRecord>, everything: bool, now: Timestamp) {
+        record.epoch = self.epoch;
         record.boot.clone_from(&self.boot);
         record.counters.clone_from(&self.counters);
         self.windows.extend(window);
@@ -123,9 +127,34 @@ impl StateKeeper {
     }
 }
 
-/// What an earlier agent has left, as far as it holds on this boot of the machine.
-pub(super) fn resumable(record: Option<Record>, boot: &str) -> Option<Record> {
-    let mut record = record?;
+/// The folder that the books are kept in, and what an earlier agent has left there.
+pub(super) struct State {
+    pub(super) folder: StateFolder,
+    pub(super) boot: String,
+    pub(super) record: Option<Record>,
+}
+
+impl State {
+    /// Takes the folder at `path`. Of what was left there stays what holds on this boot of the machine.
+    pub(super) fn open(path: &Path, procfs: &Path) -> Result<Self, OpenError> {
+        let (folder, record) = StateFolder::open(path)?;
+        let boot = boot_id(procfs);
+        let record = record.map(|record| of_this_boot(record, &boot));
+        Ok(Self { folder, boot, record })
+    }
+
+    /// Which books these are: the earlier agent's, where nothing of them has begun anew.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.record.as_ref().filter(|record| record.boot == self.boot).map(|record| record.epoch)
+    }
+}
+
+/// One that no books had before.
+pub(super) fn new_epoch() -> Epoch {
+    Epoch(WallAnchor::take().unix(Timestamp::now()).0)
+}
+
+fn of_this_boot(mut record: Record, boot: &str) -> Record {
     if record.boot != boot {
         info!(
             "the machine has started anew since the books were written: totals of zones and functions go on, all others are in the \
@@ -133,11 +162,11 @@ pub(super) fn resumable(record: Option<Record>, boot: &str) -> Option<Record> {
         );
         record.outlive_boot();
     }
-    Some(record)
+    record
 }
 
 /// Which boot of the machine this is; empty where that is not told, so that it is no other one either.
-pub(super) fn boot_id(procfs: &Path) -> String {
+fn boot_id(procfs: &Path) -> String {
     let path = procfs.join("sys/kernel/random/boot_id");
     match std::fs::read_to_string(&path) {
         Ok(id) => id.trim().to_owned(),

@@ -32,6 +32,10 @@ pub(super) fn run(
     messages: &Receiver<Message>,
     announce: &watch::Sender<Generation>,
 ) -> io::Result<Option<Recorded>> {
+    if engine.goes_on() {
+        // Whoever asks first is told of those who are there by their names.
+        announce.send_replace(engine.close_window(Timestamp::now(), 0));
+    }
     let mut schedule = Schedule::new(Timestamp::now(), window);
     let mut ticks = Schedule::new(Timestamp::now(), tick);
     loop {

@@ -12,7 +12,7 @@ pub use picture::{
 };
 
 pub use crate::identity::{Container, ContainerFacts, CpuFacts, Function, FunctionId, NodeFacts, Platform, PodFacts};
-pub use crate::ledger::Generation;
+pub use crate::ledger::{Epoch, Generation};
 
 #[cfg(test)]
 mod build_test;

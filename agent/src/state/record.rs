@@ -9,7 +9,7 @@ use crate::activity::{ActivityWindow, CgroupId, ConsumerId, HandedOut, ShardId, 
 use crate::clock::Timestamp;
 use crate::fuse::{MeterLearnt, MeterPosition};
 use crate::invocation::TotalsRecord;
-use crate::ledger::LedgerRecord;
+use crate::ledger::{Epoch, LedgerRecord};
 use crate::units::Nanoseconds;
 
 /// How many windows are kept for meters that have not told yet what was used in them.
@@ -20,6 +20,8 @@ const MOST_WINDOWS: usize = 256;
 pub struct Record {
     /// Which boot of the machine (`/proc/sys/kernel/random/boot_id`): times, counters and most numbers are of that one only.
     pub boot: String,
+    /// Which books these are.
+    pub epoch: Epoch,
     /// The kernel side's counters that `handed_out` is of; none where they end with the agent.
     pub counters: Option<String>,
     /// The books.
@@ -46,8 +48,9 @@ impl Record {
 
     /// Takes over what has changed since. Nothing of another boot does.
     pub fn follow(&mut self, later: Self) {
-        let Self { boot, counters, ledger, totals, handed_out, meters, learnt, windows, v1_groups } = later;
-        (self.boot, self.counters, self.meters) = (boot, counters, meters);
+        let Self { boot, epoch, counters, ledger, totals, handed_out, meters, learnt, windows, v1_groups } = later;
+        (self.boot, self.epoch) = (boot, epoch);
+        (self.counters, self.meters) = (counters, meters);
         self.v1_groups.extend(v1_groups);
         if !learnt.is_empty() {
             self.learnt = learnt;

@@ -10,6 +10,7 @@ mod names;
 mod rapl;
 mod signals;
 mod storm;
+mod subscribers;
 
 use std::io;
 use std::process::Stdio;

@@ -1,22 +1,21 @@
 //! `kill -9` at random moments, under load, and another agent some time later.
 
 use std::env;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{JoinHandle, sleep, spawn};
-use std::time::{Duration, Instant};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use prony_tests::{
-    Agent, AgentBuilder, BpfFs, CgroupFolder, DockerEngine, FakeRapl, Running, Samples, TestCgroup, Zone, assert_books,
-    assert_nothing_fell, needs_agent, needs_bpf, needs_root, skip, stolen, wait_until,
+    Agent, AgentBuilder, BpfFs, DockerEngine, FakeRapl, Samples, TestCgroup, assert_books, assert_nothing_fell,
+    needs_agent, needs_bpf, needs_root, skip, stolen, wait_until,
 };
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 
-use crate::{books, keeping};
+use crate::moving::{Moving, STATIC};
+use crate::{books, keeping, measured, start};
 
 /// How many kills; `PRONY_KILLS` sets another number.
 const KILLS: u32 = 5;
@@ -38,74 +37,12 @@ fn what_is_killed_at_any_moment_loses_nothing() {
     kills().unwrap();
 }
 
-/// What the package draws whoever runs, and for each CPU second, in watts: so little that its counter, whose range is small,
-/// wraps at most once while no agent is there.
-const STATIC: f64 = 1.25;
-const PER_CPU: f64 = 2.0;
-
-/// A package's counter that follows what runs on the machine, until this is dropped.
-struct Moving {
-    stop: Arc<AtomicBool>,
-    moved: Arc<AtomicU64>,
-    thread: Option<JoinHandle<Result<()>>>,
-}
-
-impl Moving {
-    fn begin(rapl: Arc<FakeRapl>) -> Result<Self> {
-        let everything = CgroupFolder::at("/")?;
-        let before = everything.usage()?;
-        let (stop, moved) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let thread = {
-            let (stop, moved) = (Arc::clone(&stop), Arc::clone(&moved));
-            spawn(move || {
-                let began = Instant::now();
-                while !stop.load(Ordering::Relaxed) {
-                    sleep(Duration::from_millis(5));
-                    let used = everything.usage()?.saturating_sub(before);
-                    let joules = STATIC * began.elapsed().as_secs_f64() + PER_CPU * used.as_secs_f64();
-                    let total = (joules * 1e6) as u64;
-                    moved.store(total, Ordering::Relaxed);
-                    // After its largest value comes zero.
-                    rapl.set(Zone::Package, total % (FakeRapl::RANGE + 1))?;
-                }
-                Ok(())
-            })
-        };
-        Ok(Self { stop, moved, thread: Some(thread) })
-    }
-
-    /// Stops it; how far it has moved in all, in microjoules.
-    fn end(mut self) -> Result<u64> {
-        self.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("it has ended")?;
-        thread.join().map_err(|_| anyhow::anyhow!("the counter's thread has failed"))??;
-        let total = self.moved.load(Ordering::Relaxed);
-        // Its range is no longer than one microjoule less than how far it goes.
-        Ok(total - total / (FakeRapl::RANGE + 1))
-    }
-}
-
-impl Drop for Moving {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Who runs: two that never stop, one that starts something new all the time.
 const LOADS: [(&str, &[&str]); 3] = [
     ("spin", &["spin", "1000"]),
     ("pingpong", &["pingpong", "1000"]),
     ("storm", &["storm", "100", "1000", "1", "brief-life"]),
 ];
-
-fn start(group: &TestCgroup, arguments: &[&str]) -> Result<Running> {
-    let mut command = group.command(env!("CARGO_BIN_EXE_prony-load"));
-    Running::start(command.args(arguments).stdout(Stdio::null())).context("starting a load")
-}
-
-fn measured(samples: &Samples) -> Result<u64> {
-    samples.millionths("prony_zone_measured_joules_total", &[("zone", "package")])
-}
 
 fn energy_of(samples: &Samples, function: &str) -> Result<u64> {
     samples

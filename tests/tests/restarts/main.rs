@@ -2,12 +2,16 @@
 
 mod disk;
 mod kills;
+mod moving;
 mod two_agents;
+mod watchers;
+mod without_pins;
 
 use std::path::Path;
+use std::process::Stdio;
 
-use anyhow::Result;
-use prony_tests::{Agent, AgentBuilder, Samples};
+use anyhow::{Context as _, Result};
+use prony_tests::{Agent, AgentBuilder, Running, Samples, TestCgroup};
 
 /// An agent that keeps its books.
 fn keeping(state: &Path) -> AgentBuilder {
@@ -22,4 +26,15 @@ fn books(agent: &Agent) -> Result<Samples> {
         !name.starts_with("process_") && (name.contains("joules") || name.contains("cpu_seconds"))
     };
     Samples::parse(&text.lines().filter(is_of_books).collect::<Vec<_>>().join("\n"))
+}
+
+/// Starts a load in a group.
+fn start(group: &TestCgroup, arguments: &[&str]) -> Result<Running> {
+    let mut command = group.command(env!("CARGO_BIN_EXE_prony-load"));
+    Running::start(command.args(arguments).stdout(Stdio::null())).context("starting a load")
+}
+
+/// What was measured of the package, in microjoules.
+fn measured(samples: &Samples) -> Result<u64> {
+    samples.millionths("prony_zone_measured_joules_total", &[("zone", "package")])
 }

@@ -1,14 +1,14 @@
 //! `cargo xtask fuzz`: looks for input that breaks what `tests/src/fuzz` promises of the agent's parsers.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use xtask::process::{self, find_on_path, say};
 use xtask::{crates, ebpf, workspace};
 
-const CARGO_FUZZ: &str = "0.13.2";
+const CARGO_FUZZ: crates::Tool = crates::Tool { name: "cargo-fuzz", version: "0.13.2" };
 /// The longest that one case may take, in seconds, and the most memory, in MiB: more of either is a finding.
 const LIMITS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=2048"];
 
@@ -55,7 +55,7 @@ pub(super) fn fuzz(options: &Options) -> Result<ExitCode> {
         println!("0 passed, 0 failed, {} skipped\n  {reason}", wanted.len());
         return Ok(ExitCode::SUCCESS);
     }
-    let cargo_fuzz = find_or_install()?;
+    let cargo_fuzz = CARGO_FUZZ.find_or_install()?;
     for object in ebpf::Object::OF_AGENT {
         ebpf::build(object, &ebpf::Target::host())?;
     }
@@ -109,20 +109,6 @@ fn nightly(program: &str) -> Command {
     let mut rustup = Command::new("rustup");
     ebpf::clean_environment(&mut rustup).args(["run", "nightly", program]);
     rustup
-}
-
-fn find_or_install() -> Result<PathBuf> {
-    if let Some(installed) = find_on_path("cargo-fuzz") {
-        return Ok(installed);
-    }
-    let root = workspace::tools().join(format!("cargo-fuzz-{CARGO_FUZZ}"));
-    let cargo_fuzz = root.join("bin/cargo-fuzz");
-    if !cargo_fuzz.is_file() {
-        crates::install("cargo-fuzz", CARGO_FUZZ, &root)
-            .context("cargo-fuzz is needed and could not be built: `cargo install cargo-fuzz` gives one")?;
-        ensure!(cargo_fuzz.is_file(), "there is no {} after building it", cargo_fuzz.display());
-    }
-    Ok(cargo_fuzz)
 }
 
 /// The fuzzers are a workspace of their own; they are built from the same versions as the agent.

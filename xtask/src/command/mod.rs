@@ -2,6 +2,7 @@
 
 mod agent;
 mod bench;
+mod deny;
 mod fuzz;
 mod run;
 mod test;
@@ -28,6 +29,8 @@ Usage: cargo xtask <COMMAND>
   fuzz [--seconds N] [TARGET]
                             Look for input that breaks a parser, N seconds (60) for each target. Needs a nightly
                             compiler beside the pinned one, and says how to get it.
+  deny                      Check licences, sources and duplicates of all dependencies, and known vulnerabilities, as
+                            deny.toml says. cargo-deny is built first, once.
   help                      This text.
 
 Examples:
@@ -65,11 +68,12 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             Ok(options) => fuzz::fuzz(&options),
             Err(problem) => Ok(refuse(&problem)),
         },
+        "deny" if rest.is_empty() => deny::deny(),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
-        "build-ebpf" => Ok(refuse("build-ebpf takes no arguments")),
+        "build-ebpf" | "deny" => Ok(refuse(&format!("{command} takes no arguments"))),
         other => Ok(refuse(&format!("there is no command `{other}`"))),
     }
 }

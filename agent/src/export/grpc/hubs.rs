@@ -20,7 +20,7 @@ use super::pictures::Pictures;
 /// How many different wishes are followed at once.
 pub(super) const MAX_WISHES: usize = 32;
 /// How many subscribers there may be.
-pub(super) const MAX_SUBSCRIBERS: usize = 256;
+pub(super) const MAX_SUBSCRIBERS: usize = 1_024;
 
 /// All hubs of a server.
 #[derive(Debug)]

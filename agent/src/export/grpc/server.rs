@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use prony_proto::invocation::v1::invocations_server::InvocationsServer;
@@ -17,7 +17,7 @@ use crate::config::GrpcConfig;
 use crate::export::listen::Listener;
 use crate::export::otlp::{Forwarder, TraceReceiver};
 use crate::invocation::InvocationHandle;
-use crate::snapshot::SnapshotHandle;
+use crate::snapshot::{Epoch, SnapshotHandle};
 
 use super::hubs::Hubs;
 use super::invocations::InvocationService;
@@ -45,6 +45,7 @@ pub struct GrpcServer {
     incoming: TcpIncoming,
     address: SocketAddr,
     backlog: usize,
+    epoch: Epoch,
     window: Duration,
     snapshots: SnapshotHandle,
     invocations: InvocationHandle,
@@ -52,13 +53,14 @@ pub struct GrpcServer {
 }
 
 impl GrpcServer {
-    /// Binds the address; has to be called within a Tokio runtime. `window` is the length of the agent's windows, the
-    /// finest resolution that is given. Where the address can be reached from other machines, that is 1 s.
+    /// Binds the address; has to be called within a Tokio runtime. `epoch` is that of the books, and `window` the
+    /// length of the agent's windows, the finest resolution that is given. Where the address can be reached from other machines, that is 1 s.
     ///
     /// # Errors
     /// Where the address cannot be bound; the text names what to do.
     pub fn bind(
         config: &GrpcConfig,
+        epoch: Epoch,
         window: Duration,
         snapshots: SnapshotHandle,
         invocations: InvocationHandle,
@@ -67,7 +69,7 @@ impl GrpcServer {
             .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?
             .with_nodelay(Some(true));
         let address = incoming.local_addr().context("cannot read the gRPC listener's own address")?;
-        Ok(Self { incoming, address, backlog: config.backlog, window, snapshots, invocations, forwarder: None })
+        Ok(Self { incoming, address, backlog: config.backlog, epoch, window, snapshots, invocations, forwarder: None })
     }
 
     /// Hands the spans that it receives to `forwarder`, if there is one.
@@ -90,7 +92,7 @@ impl GrpcServer {
         let stop = shutdown.child_token();
         let _stop_with_us = stop.clone().drop_guard();
         let held = !self.address.ip().is_loopback();
-        let pictures = Pictures::new(self.snapshots.clone(), Pace::new(self.window, held), epoch());
+        let pictures = Pictures::new(self.snapshots.clone(), Pace::new(self.window, held), self.epoch.0);
         let hubs = Arc::new(Hubs::new(pictures.clone(), self.backlog, stop.clone()));
         let (reporter, health) = tonic_health::server::health_reporter();
         set_health(&reporter, ServingStatus::NotServing).await;
@@ -119,11 +121,6 @@ impl GrpcServer {
             () = drained => Ok(()),
         }
     }
-}
-
-/// A number that no earlier run of the agent on this machine had.
-fn epoch() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
 }
 
 /// `SERVING` as long as windows close.

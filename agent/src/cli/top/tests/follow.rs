@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::config::GrpcConfig;
 use crate::export::grpc::GrpcServer;
 use crate::invocation::{Ended, InvocationHandle};
-use crate::snapshot::{Generation, NodeFacts, OtherLine, Request, Snapshot, SnapshotHandle};
+use crate::snapshot::{Epoch, Generation, NodeFacts, OtherLine, Request, Snapshot, SnapshotHandle};
 use crate::units::Nanoseconds;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,7 +39,8 @@ impl Agent {
         let config = GrpcConfig { enabled: true, listen: (Ipv4Addr::LOCALHOST, port).into(), backlog: 4 };
         let invocations = InvocationHandle::new(broadcast::channel(1).0, |_, _| Err(Ended));
         let server =
-            GrpcServer::bind(&config, Duration::from_millis(100), snapshots, invocations).expect("the port is free");
+            GrpcServer::bind(&config, Epoch(Timestamp::now().0), Duration::from_millis(100), snapshots, invocations)
+                .expect("the port is free");
         let (address, shutdown) = (server.address(), CancellationToken::new());
         Self { address, shutdown: shutdown.clone(), server: tokio::spawn(server.run(shutdown)), _closed: closed }
     }

@@ -19,6 +19,7 @@ use super::mirror::Mirror;
 use crate::config::GrpcConfig;
 use crate::export::grpc::GrpcServer;
 use crate::invocation::{Ended, InvocationHandle};
+use crate::snapshot::Epoch;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,7 +40,7 @@ fn serve(books: &Books, backlog: usize) -> Running {
 
 pub(super) fn serve_with(books: &Books, backlog: usize, invocations: InvocationHandle) -> Running {
     let config = GrpcConfig { enabled: true, listen: (Ipv4Addr::LOCALHOST, 0).into(), backlog };
-    let server = GrpcServer::bind(&config, WINDOW, books.handle(), invocations).expect("a free port");
+    let server = GrpcServer::bind(&config, Epoch(7), WINDOW, books.handle(), invocations).expect("a free port");
     let shutdown = CancellationToken::new();
     let address = server.address();
     Running { address, shutdown: shutdown.clone(), task: tokio::spawn(server.run(shutdown)) }
@@ -201,6 +202,6 @@ async fn a_port_that_is_taken_is_told_with_the_fix() {
     let books = Books::new();
     let running = serve(&books, 4);
     let config = GrpcConfig { enabled: true, listen: running.address, backlog: 4 };
-    let error = GrpcServer::bind(&config, WINDOW, books.handle(), no_invocations()).expect_err("taken");
+    let error = GrpcServer::bind(&config, Epoch(7), WINDOW, books.handle(), no_invocations()).expect_err("taken");
     assert!(error.to_string().contains("--grpc-listen"), "{error}");
 }
