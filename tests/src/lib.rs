@@ -50,5 +50,5 @@ pub use network::{free_tcp_address, free_udp_address};
 pub use prometheus::{Prometheus, assert_lint, encoded};
 pub use running::Running;
 pub use samples::{Sample, Samples};
-pub use stolen::stolen;
+pub use stolen::Stolen;
 pub use wait::wait_until;

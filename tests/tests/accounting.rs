@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use prony::activity::{ActivityWindow, CgroupId, Pid};
 use prony::kernel::{Attachment, LoadOptions};
 use prony::units::Nanoseconds;
-use prony_tests::{Accounting, TestCgroup, needs_bpf, skip, stolen};
+use prony_tests::{Accounting, Stolen, TestCgroup, needs_bpf, skip};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 
@@ -32,18 +32,10 @@ fn cpu_time_of(windows: &[ActivityWindow], cgroup: CgroupId) -> f64 {
         .sum()
 }
 
-/// Our figure is the kernel's, within `tolerance` and what was `stolen` meanwhile.
-fn agrees(name: &str, ours: f64, kernels: f64, tolerance: f64, stolen: f64) {
-    let off = ours / kernels - 1.0;
-    println!("{name}: {ours:.4} s, cpu.stat {kernels:.4} s, {:+.3} %", off * 100.0);
-    let allowed = -tolerance..=tolerance + stolen / kernels;
-    assert!(allowed.contains(&off), "{name}: {ours} s against cpu.stat's {kernels} s");
-}
-
-/// As [`agrees`], for a group; both figures.
-fn group_agrees(windows: &[ActivityWindow], group: &TestCgroup, tolerance: f64, stolen: f64) -> Result<(f64, f64)> {
+/// Our figure of a group is the kernel's; both of them.
+fn group_agrees(windows: &[ActivityWindow], group: &TestCgroup, tolerance: f64, stolen: &Stolen) -> Result<(f64, f64)> {
     let (ours, kernels) = (cpu_time_of(windows, CgroupId(group.id()?)), group.usage()?.as_secs_f64());
-    agrees(&group.name(), ours, kernels, tolerance, stolen);
+    stolen.agrees(&group.name(), ours, kernels, tolerance)?;
     Ok((ours, kernels))
 }
 
@@ -65,7 +57,7 @@ fn mixed_load_closes(test: &str, attachment: Attachment) -> Result<()> {
     ];
     let groups = loads.iter().map(|(name, _)| TestCgroup::new(name)).collect::<Result<Vec<_>>>()?;
     let mut accounting = Accounting::start(attachment)?;
-    let stolen_before = stolen()?;
+    let stolen = Stolen::from_now()?;
     let mut windows = accounting.watch(Duration::from_secs(1), Duration::from_millis(100));
     let mut running = groups.iter().zip(loads).map(|(group, load)| start(group, load.1)).collect::<Result<Vec<_>>>()?;
     windows.extend(accounting.watch(Duration::from_secs(WATCHED - 1), Duration::from_millis(100)));
@@ -77,15 +69,14 @@ fn mixed_load_closes(test: &str, attachment: Attachment) -> Result<()> {
     let missing = share_missing(&windows, accounting.topology.cpus().len());
     println!("{}: {:.5} % of the CPUs' time is missing or there twice", attachment.label(), missing * 100.0);
     assert!(missing <= 0.001, "closure is off by {:.4} %", missing * 100.0);
-    let stolen = stolen()? - stolen_before;
-    println!("{stolen:.2} s stolen; {:?}", accounting.side.memory.counts());
+    println!("{:?}", accounting.side.memory.counts());
     let (mut ours, mut kernels) = (0.0, 0.0);
     for group in &groups {
-        let (billed, used) = group_agrees(&windows, group, TOLERANCE, stolen)?;
+        let (billed, used) = group_agrees(&windows, group, TOLERANCE, &stolen)?;
         ours += billed;
         kernels += used;
     }
-    agrees("all together", ours, kernels, TOLERANCE, stolen);
+    stolen.agrees("all together", ours, kernels, TOLERANCE)?;
     Ok(())
 }
 
@@ -162,7 +153,7 @@ fn a_move_between_cgroups_splits_the_time() -> Result<()> {
     }
     let (first, second) = (TestCgroup::new("first")?, TestCgroup::new("second")?);
     let mut accounting = Accounting::start(Attachment::TpBtf)?;
-    let stolen_before = stolen()?;
+    let stolen = Stolen::from_now()?;
     let mut load = start(&first, &["pingpong", "2"])?;
     let mut windows = accounting.watch(Duration::from_secs(1), Duration::from_millis(50));
     for process in first.processes()? {
@@ -171,9 +162,8 @@ fn a_move_between_cgroups_splits_the_time() -> Result<()> {
     windows.extend(accounting.watch(Duration::from_millis(1500), Duration::from_millis(50)));
     load.wait()?;
     windows.push(accounting.close());
-    let stolen = stolen()? - stolen_before;
-    group_agrees(&windows, &first, 0.01, stolen)?;
-    group_agrees(&windows, &second, 0.01, stolen)?;
+    group_agrees(&windows, &first, 0.01, &stolen)?;
+    group_agrees(&windows, &second, 0.01, &stolen)?;
     Ok(())
 }
 

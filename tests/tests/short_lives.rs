@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use prony_tests::{Agent, Samples, TestCgroup, needs_agent, needs_bpf, skip};
+use prony_tests::{Agent, Samples, Stolen, TestCgroup, needs_agent, needs_bpf, skip};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 const ESTIMATE: &str = "[source.estimate]\nenabled = true\ntdp = 65.0\n";
@@ -46,6 +46,7 @@ fn storm(test: &str, rate: &str, seconds: &str, millis: &str) -> Result<()> {
     }
     let (lives, steady) = (TestCgroup::new("lives")?, TestCgroup::new("bystander")?);
     let agent = Agent::builder().config(ESTIMATE).start()?;
+    let stolen = Stolen::from_now()?;
     let length: f64 = seconds.parse()?;
     let mut bystander = steady.command(LOAD).args(["spin", &(length + 1.0).to_string()]).spawn()?;
     let storm = lives.command(LOAD).args(["storm", rate, seconds, millis, NAME]).stdout(Stdio::piped()).spawn()?;
@@ -74,16 +75,15 @@ fn storm(test: &str, rate: &str, seconds: &str, millis: &str) -> Result<()> {
     let all_energy = samples.sum("prony_zone_joules_total", &[("part", "active")]);
     let error = after.share_of_energy_since(&before) / after.share_of_cpu_since(&before) - 1.0;
     println!(
-        "{millis} ms: {} lives; to their name {:.2} % of {theirs:.2} s; to their group {:.2} % of {kernels:.2} s; \
+        "{millis} ms: {} lives; to their name {:.2} % of {theirs:.2} s; \
          energy of the name {:.2} % of its share; the bystander's energy {:+.2} % off its share",
         done["started"],
         billed / theirs * 100.0,
-        in_group / kernels * 100.0,
         energy / all_energy / (billed / all_cpu) * 100.0,
         error * 100.0
     );
     ensure!(billed >= 0.99 * theirs, "billed to the name: {billed} s of {theirs} s");
-    ensure!((in_group / kernels - 1.0).abs() <= 0.01, "billed to the group: {in_group} s of {kernels} s");
+    stolen.agrees("billed to the group", in_group, kernels, 0.01)?;
     ensure!(error.abs() <= 0.02, "the bystander's energy is {:.2} % off its share of CPU time", error * 100.0);
     ensure!(samples.sum("prony_books_error_microjoules", &[]) == 0.0, "the books are not exact");
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use prony_tests::containers::{Containerd, Podman, Runc};
-use prony_tests::{Agent, Samples, assert_books, skip, stolen, wait_until};
+use prony_tests::{Agent, Samples, Stolen, assert_books, skip, wait_until};
 
 use crate::{ESTIMATE, SETTLED_WITHIN, id, needs, rootfs, uid};
 
@@ -200,18 +200,14 @@ fn a_container_is_billed_what_the_kernel_counts_for_it() -> Result<()> {
     }
     let runc = Runc::new(rootfs()?)?;
     let agent = Agent::builder().config(ESTIMATE).start()?;
-    let stolen_before = stolen()?;
+    let stolen = Stolen::from_now()?;
     let expected = Expected::in_pod(300, "", "/kubepods/burstable/pod{uid}/{id}");
     let container = runc.create(&expected.id, &expected.cgroup, &["life", "500"])?;
     container.start()?;
     container.wait()?;
     let kernels = container.cgroup().usage()?.as_secs_f64();
-    let stolen = stolen()? - stolen_before;
     expected.wait_for(&agent)?;
     thread::sleep(Duration::from_secs(1));
     let billed = agent.samples()?.sum("prony_cgroup_cpu_seconds_total", &[("container_id", expected.id.as_str())]);
-    println!("billed {:.2} % of {kernels:.3} s", billed / kernels * 100.0);
-    let allowed = kernels * 0.99..=kernels * 1.01 + stolen;
-    ensure!(allowed.contains(&billed), "billed {billed} s of {kernels} s, {stolen} s stolen");
-    Ok(())
+    stolen.agrees("billed", billed, kernels, 0.01)
 }

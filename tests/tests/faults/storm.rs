@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use prony_tests::{
-    Agent, Samples, TestCgroup, assert_books, needs_agent, needs_bpf, needs_root, skip, stolen, wait_until,
+    Agent, Samples, Stolen, TestCgroup, assert_books, needs_agent, needs_bpf, needs_root, skip, wait_until,
 };
 use rustix::process::Signal;
 
@@ -26,7 +26,7 @@ fn storm() -> Result<()> {
     wait_until(PATIENCE, || agent.samples().ok().filter(counting)).context("no slots")?;
 
     let group = TestCgroup::new("full-ring")?;
-    let stolen_before = stolen()?;
+    let stolen = Stolen::from_now()?;
     agent.signal(Signal::STOP)?;
     let mut started = 0.0;
     // As many storms as a slow machine needs for more than the ring holds.
@@ -46,10 +46,7 @@ fn storm() -> Result<()> {
     let counted = |samples: &Samples| samples.sum("prony_cgroup_cpu_seconds_total", &[("cgroup_id", &id)]);
     let samples = wait_until(PATIENCE, || agent.samples().ok().filter(|samples| counted(samples) >= used * 0.99));
     let samples = samples.with_context(|| format!("not all of {used} s was counted; the log:\n{}", agent.log()))?;
-    // What the hypervisor took lies inside the slices of whoever ran; `cpu.stat` leaves it out.
-    let most = used * 1.01 + stolen()? - stolen_before;
-    println!("{} s of {used} s by cpu.stat, {most} s at most", counted(&samples));
-    assert!(counted(&samples) <= most, "{} s of {used} s, {most} s at most", counted(&samples));
+    stolen.agrees("the storm", counted(&samples), used, 0.01)?;
     assert_books(&samples)?;
     let lost = |samples: &Samples| samples.sum("prony_events_lost_total", &[]) > 0.0;
     wait_until(PATIENCE, || agent.samples().ok().filter(lost)).context("the ring was not full, or that is not told")?;

@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use prony_proto::invocation::v1 as pb;
 use prony_proto::invocation::v1::invocations_client::InvocationsClient;
 use prony_tests::{
-    Agent, DockerEngine, KeptAlive, Samples, TestCgroup, assert_nothing_fell, needs_agent, needs_bpf, skip, wait_until,
+    Agent, DockerEngine, KeptAlive, Samples, Stolen, TestCgroup, assert_nothing_fell, needs_agent, needs_bpf, skip,
+    wait_until,
 };
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -113,6 +114,7 @@ fn every_process_that_a_fork_server_starts_is_an_invocation() -> Result<()> {
     let mut invocations = watch(&agent)?;
     engine.add(&id(1), "forking");
     let container = TestCgroup::container(&id(1))?;
+    let stolen = Stolen::from_now()?;
     let storm = container.command(LOAD).args(["storm", "200", "8", "2", "handler"]).stdout(Stdio::piped()).spawn()?;
     let output = storm.wait_with_output()?;
     ensure!(output.status.success(), "the storm has failed");
@@ -126,13 +128,12 @@ fn every_process_that_a_fork_server_starts_is_an_invocation() -> Result<()> {
     let cpu = seen.iter().map(|it| it.cpu_nanoseconds as f64).sum::<f64>() / 1e9;
     let energy: u64 = seen.iter().flat_map(|it| &it.energy).map(|zone| zone.microjoules).sum();
     println!(
-        "{counted} of {started} invocations; CPU time {:.2} % of {theirs:.2} s; {} cold start",
-        cpu / theirs * 100.0,
+        "{counted} of {started} invocations; {} cold start",
         samples.sum("prony_function_cold_starts_total", &[("function", "forking")])
     );
     ensure!(counted as u64 == started, "{counted} of {started} invocations were counted");
     ensure!(seen.len() as u64 == started, "{} of {started} invocations were told", seen.len());
-    ensure!((cpu / theirs - 1.0).abs() <= 0.01, "their CPU time is {cpu} s of {theirs} s");
+    stolen.agrees("invocations", cpu, theirs, 0.01)?;
     let phase = [("function", "forking"), ("phase", "invocation")];
     let phase = samples.millionths("prony_function_phase_joules_total", &phase)?;
     ensure!(energy == phase, "what was told is {energy} uJ, the phase {phase} uJ");

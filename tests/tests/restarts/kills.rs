@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use prony_tests::{
-    Agent, AgentBuilder, BpfFs, DockerEngine, FakeRapl, Samples, TestCgroup, assert_books, assert_nothing_fell,
-    needs_agent, needs_bpf, needs_root, skip, stolen, wait_until,
+    Agent, AgentBuilder, BpfFs, DockerEngine, FakeRapl, Samples, Stolen, TestCgroup, assert_books, assert_nothing_fell,
+    needs_agent, needs_bpf, needs_root, skip, wait_until,
 };
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -72,7 +72,7 @@ fn kills() -> Result<()> {
         wait_until(PATIENCE, is_there).context("no zone")?;
     }
 
-    let stolen_before = stolen()?;
+    let stolen = Stolen::from_now()?;
     let groups = ["a", "b", "c"].map(|digit| TestCgroup::container(&digit.repeat(64)));
     let groups = groups.into_iter().collect::<Result<Vec<_>>>()?;
     for (digit, (function, _)) in ["a", "b", "c"].into_iter().zip(LOADS) {
@@ -108,20 +108,18 @@ fn kills() -> Result<()> {
     assert_books(&ours)?;
     assert_eq!(measured(&others)?, moved, "an agent that was not killed");
 
-    let stolen = stolen()? - stolen_before;
     for (group, (function, _)) in groups.iter().zip(LOADS) {
         let counted = ours.sum("prony_function_cpu_seconds_total", &[("function", function)]);
         let kernels = group.usage()?.as_secs_f64();
         let (energy, reference) = (energy_of(&ours, function)? as f64, energy_of(&others, function)? as f64);
         println!(
-            "{function}: {counted:.3} s, cpu.stat {kernels:.3} s; {:.3} J, without kills {:.3} J ({:+.3} %)",
+            "{function}: {:.3} J, without kills {:.3} J ({:+.3} %)",
             energy / 1e6,
             reference / 1e6,
             (energy / reference - 1.0) * 100.0
         );
         assert!((energy / reference - 1.0).abs() <= 0.01, "{function}: {energy} µJ, without kills {reference} µJ");
-        let allowed = kernels * 0.99..=kernels * 1.01 + stolen;
-        assert!(allowed.contains(&counted), "{function}: {counted} s of {kernels} s, {stolen} s stolen");
+        stolen.agrees(function, counted, kernels, 0.01)?;
     }
     println!("{kills} kills; {:.6} J measured by both", moved as f64 / 1e6);
     running.stop()?;
