@@ -33,6 +33,7 @@ mod prometheus;
 mod running;
 mod samples;
 mod stolen;
+pub mod vm;
 mod wait;
 
 pub use accounting::Accounting;

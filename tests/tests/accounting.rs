@@ -1,5 +1,6 @@
 //! Closure of CPU time on the real kernel: whatever runs, every nanosecond of every CPU is somebody's.
 
+use std::env;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use anyhow::{Context, Result};
 use prony::activity::{ActivityWindow, CgroupId, Pid};
 use prony::kernel::{Attachment, LoadOptions};
 use prony::units::Nanoseconds;
-use prony_tests::{Accounting, Stolen, TestCgroup, needs_bpf, skip};
+use prony_tests::vm::EMULATED;
+use prony_tests::{Accounting, Stolen, TestCgroup, needs_bpf, skip, wait_until};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 
@@ -16,6 +18,12 @@ const LOAD: &str = env!("CARGO_BIN_EXE_prony-load");
 const TOLERANCE: f64 = 0.005;
 /// How long a mixed load is watched, in seconds.
 const WATCHED: u64 = 10;
+
+/// How far our figure may be from the kernel's. On an emulated processor more than the 0.1 ms that the kernel programs
+/// take for lateness lie between the scheduler's look at its clock and the switch, and those are billed to who leaves.
+fn tolerance() -> f64 {
+    if env::var_os(EMULATED).is_some() { 0.05 } else { TOLERANCE }
+}
 
 fn share_missing(windows: &[ActivityWindow], cpus: usize) -> f64 {
     let counted: Nanoseconds = windows.iter().map(|window| window.busy(None) + window.idle.iter().copied().sum()).sum();
@@ -72,11 +80,11 @@ fn mixed_load_closes(test: &str, attachment: Attachment) -> Result<()> {
     println!("{:?}", accounting.side.memory.counts());
     let (mut ours, mut kernels) = (0.0, 0.0);
     for group in &groups {
-        let (billed, used) = group_agrees(&windows, group, TOLERANCE, &stolen)?;
+        let (billed, used) = group_agrees(&windows, group, tolerance(), &stolen)?;
         ours += billed;
         kernels += used;
     }
-    stolen.agrees("all together", ours, kernels, TOLERANCE)?;
+    stolen.agrees("all together", ours, kernels, tolerance())?;
     Ok(())
 }
 
@@ -130,8 +138,9 @@ fn who_ran_before_the_agent_is_known_too() -> Result<()> {
         return Ok(());
     }
     let group = TestCgroup::new("early")?;
-    let mut spinner = start(&group, &["spin", "3"])?;
-    sleep(Duration::from_millis(500));
+    let mut spinner = start(&group, &["spin", "4"])?;
+    let runs = wait_until(Duration::from_secs(5), || group.usage().ok().filter(|usage| !usage.is_zero()));
+    runs.context("the load does not run")?;
     let mut accounting = Accounting::start(Attachment::TpBtf)?;
     let before = group.usage()?.as_secs_f64();
     let windows = accounting.watch(Duration::from_secs(1), Duration::from_millis(50));

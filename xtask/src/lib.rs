@@ -13,4 +13,5 @@ pub mod lock;
 pub mod process;
 pub mod pypi;
 pub mod servers;
+pub mod virtual_machine;
 pub mod workspace;

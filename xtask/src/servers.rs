@@ -76,17 +76,22 @@ fn command_for(binary: &Path) -> Command {
 }
 
 /// What a variable of the environment lists, and these folders after it.
-fn with(folders: impl Iterator<Item = PathBuf>, variable: &str) -> OsString {
+pub(crate) fn with(folders: impl Iterator<Item = PathBuf>, variable: &str) -> OsString {
     let before = env::var_os(variable).unwrap_or_default();
     let listed = env::split_paths(&before).filter(|folder| !folder.as_os_str().is_empty());
     // Only a folder with a colon in its name cannot be listed.
     env::join_paths(listed.chain(folders)).unwrap_or(before)
 }
 
-/// Where libraries are in an unpacked package: the folder has the name of the architecture.
-fn libraries(directory: &Path) -> Vec<PathBuf> {
-    let folders = fs::read_dir(directory.join("usr/lib")).into_iter().flatten().flatten();
-    folders.map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains("-linux-")).collect()
+/// Where libraries are in an unpacked package: the folders have the name of the architecture.
+pub(crate) fn libraries(directory: &Path) -> Vec<PathBuf> {
+    let folders = ["usr/lib", "lib"].map(|folder| fs::read_dir(directory.join(folder)).into_iter().flatten().flatten());
+    folders
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().contains("-linux-"))
+        .collect()
 }
 
 impl Server {
@@ -133,7 +138,8 @@ pub fn install_missing() -> Result<()> {
 
 /// Unpacks the package alone where its programs run so, since most of what it depends on is of no use here.
 fn install(apt: &Apt, package: &str) -> Result<()> {
-    place(&[apt.download(package)?], package).or_else(|_| place(&apt.download_with_dependencies(package)?, package))
+    place(&[apt.download(package)?], package)
+        .or_else(|_| place(&apt.download_with_dependencies(package, None)?, package))
 }
 
 fn place(files: &[PathBuf], package: &str) -> Result<()> {

@@ -29,24 +29,31 @@ pub(super) fn cargo() -> Command {
 pub(super) fn build(profile: Profile) -> Result<PathBuf> {
     ebpf::build(ebpf::Object::Agent, &ebpf::Target::host())?;
     let mut cargo = cargo();
-    cargo.args(["build", "--package", "prony", "--bin", "prony", "--message-format=json-render-diagnostics"]);
+    cargo.args(["build", "--package", "prony", "--bin", "prony"]);
     if profile == Profile::Release {
         cargo.arg("--release");
     }
-    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start `cargo`")?;
-    let messages = BufReader::new(child.stdout.take().context("cargo's output is piped")?);
-    let mut binary = None;
-    for message in messages.lines() {
-        binary = executable(&message?).or(binary);
-    }
-    ensure!(child.wait()?.success(), "the agent does not build: the messages above say why");
-    binary.context("cargo did not say where it put the agent")
+    built(&mut cargo, "executable")?.pop().context("cargo did not say where it put the agent")
 }
 
-/// The path in one of Cargo's messages about an executable
-/// (<https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>).
-fn executable(message: &str) -> Option<PathBuf> {
-    let (_, rest) = message.split_once(r#""executable":""#)?;
+/// Runs a command of Cargo's that builds; what stands in that field of its messages about what was built
+/// (<https://doc.rust-lang.org/cargo/reference/external-tools.html#json-messages>): `executable` or `filenames`.
+pub(super) fn built(cargo: &mut Command, field: &str) -> Result<Vec<PathBuf>> {
+    cargo.arg("--message-format=json-render-diagnostics");
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start `cargo`")?;
+    let messages = BufReader::new(child.stdout.take().context("cargo's output is piped")?);
+    let mut files = Vec::new();
+    for message in messages.lines() {
+        files.extend(paths(&message?, field));
+    }
+    ensure!(child.wait()?.success(), "it does not build: the messages above say why");
+    Ok(files)
+}
+
+/// The first path of that field, which has one or a list of them.
+fn paths(message: &str, field: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once(&format!(r#""{field}":"#))?;
+    let rest = rest.trim_start_matches('[').strip_prefix('"')?;
     let mut path = String::new();
     let mut characters = rest.chars();
     loop {
@@ -66,8 +73,9 @@ mod tests {
     fn finds_the_binary_in_cargos_messages() {
         let message =
             r#"{"reason":"compiler-artifact","filenames":["/w/t/prony"],"executable":"/w/a \"b\"/prony","fresh":true}"#;
-        assert_eq!(executable(message), Some(PathBuf::from(r#"/w/a "b"/prony"#)));
-        assert_eq!(executable(r#"{"reason":"compiler-artifact","executable":null,"fresh":true}"#), None);
-        assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(paths(message, "executable"), Some(PathBuf::from(r#"/w/a "b"/prony"#)));
+        assert_eq!(paths(message, "filenames"), Some(PathBuf::from("/w/t/prony")));
+        assert_eq!(paths(r#"{"reason":"compiler-artifact","executable":null,"fresh":true}"#, "executable"), None);
+        assert_eq!(paths(r#"{"reason":"build-finished","success":true}"#, "executable"), None);
     }
 }

@@ -6,6 +6,7 @@ mod deny;
 mod fuzz;
 mod run;
 mod test;
+mod vm_test;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,9 @@ Usage: cargo xtask <COMMAND>
   fuzz [--seconds N] [TARGET]
                             Look for input that breaks a parser, N seconds (60) for each target. Needs a nightly
                             compiler beside the pinned one, and says how to get it.
+  vm-test [--kernel NAME] [--machine NAME] [--docs FILE]
+                            Boot kernels of Debian's in virtual machines of QEMU, with and without RAPL, and try the
+                            agent in each. QEMU and kernels are fetched first, under target/tools.
   deny                      Check licences, sources and duplicates of all dependencies, and known vulnerabilities, as
                             deny.toml says. cargo-deny is built first, once.
   help                      This text.
@@ -40,6 +44,7 @@ Examples:
   cargo xtask test books
   cargo xtask bench switch
   cargo xtask fuzz --seconds 600 config
+  cargo xtask vm-test --kernel 6.12 --machine intel
 ";
 
 /// Exit status for a command line that is not understood.
@@ -68,6 +73,7 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             Ok(options) => fuzz::fuzz(&options),
             Err(problem) => Ok(refuse(&problem)),
         },
+        "vm-test" => vm_test::vm_test(rest),
         "deny" if rest.is_empty() => deny::deny(),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

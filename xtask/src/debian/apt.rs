@@ -24,7 +24,8 @@ impl Apt {
         Self::new(directory, "")
     }
 
-    /// An apt that takes packages only from the given source (a stanza of deb822 style, see sources.list(5)).
+    /// An apt that takes packages only from the given sources (stanzas of deb822 style, see sources.list(5), with an
+    /// empty line between them).
     ///
     /// # Errors
     /// When there is no apt on this machine or the folder cannot be written.
@@ -93,23 +94,39 @@ impl Apt {
         Ok(file.path())
     }
 
-    /// Downloads a package with all that it depends on and that is not installed on this machine.
+    /// Downloads a package with all that it depends on and that is not installed on this machine, preferably from one
+    /// `release` if that is given.
     ///
     /// # Errors
     /// When there is no such package, or it cannot be had beside what is installed.
-    pub fn download_with_dependencies(&self, package: &str) -> Result<Vec<PathBuf>> {
+    pub fn download_with_dependencies(&self, package: &str, release: Option<&str>) -> Result<Vec<PathBuf>> {
         let archives = self.directory.join("cache/archives");
         fs::remove_dir_all(&archives)?;
         fs::create_dir_all(archives.join("partial"))?;
         let options =
             ["-qq", "-o", "Debug::NoLocking=true", "--no-install-recommends", "--download-only", "--reinstall"];
-        process::run(self.apt_get().args(options).args(["install", package]))?;
+        let preferred = release.into_iter().flat_map(|release| ["--target-release", release]);
+        process::run(self.apt_get().args(options).args(preferred).args(["install", package]))?;
         let files = fs::read_dir(&archives)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         Ok(files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "deb")).collect())
     }
 
+    /// The names that a package depends on, in no version in particular; alternatives count.
+    ///
+    /// # Errors
+    /// When there is no such package.
+    pub fn dependencies(&self, package: &str) -> Result<Vec<String>> {
+        let listed = process::output(self.command("apt-cache").args(["depends", "--important", package]))?;
+        let depends = |line: &str| line.trim().trim_start_matches('|').strip_prefix("Depends: ").map(str::to_owned);
+        Ok(listed.lines().filter_map(depends).collect())
+    }
+
     fn apt_get(&self) -> Command {
-        let mut command = Command::new("apt-get");
+        self.command("apt-get")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command
             .arg("-c")
             .arg(self.directory.join("apt.conf"))

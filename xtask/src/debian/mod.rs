@@ -6,4 +6,4 @@ mod sources;
 
 pub use apt::Apt;
 pub use package::{unpack, unpack_together};
-pub use sources::{Source, configured, parse_deb822, parse_one_line};
+pub use sources::{Source, archives, configured, parse_deb822, parse_one_line};

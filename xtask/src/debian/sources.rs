@@ -39,6 +39,20 @@ impl Source {
     }
 }
 
+/// Debian's archives that these sources name, with the keys of each: those that are called like Debian's first.
+pub fn archives(sources: &[Source]) -> Vec<(&str, &Source)> {
+    let mut archives: Vec<(&str, &Source)> = Vec::new();
+    for source in sources.iter().filter(|source| source.may_be_debian_archive()) {
+        for uri in &source.uris {
+            if !archives.iter().any(|(known, _)| known == uri) {
+                archives.push((uri, source));
+            }
+        }
+    }
+    archives.sort_by_key(|(uri, _)| !uri.trim_end_matches('/').ends_with("/debian"));
+    archives
+}
+
 /// Every binary source in `sources.list` and `sources.list.d` under `etc_apt` (`/etc/apt`). Files that cannot be read
 /// count as empty.
 pub fn configured(etc_apt: &Path) -> Vec<Source> {
@@ -200,5 +214,17 @@ mod tests {
         fs::write(parts.join("c.list.disabled"), "deb http://c/debian trixie main\n").unwrap();
         let uris: Vec<_> = configured(machine.path()).into_iter().flat_map(|source| source.uris).collect();
         assert_eq!(uris, ["http://a/debian", "http://b/debian"]);
+    }
+
+    #[test]
+    fn debians_archive_is_tried_first_and_its_security_archive_never() {
+        let sources = parse_one_line(
+            "deb http://packages.example/tool stable main\n\
+             deb http://mirror.example/debian-security bookworm-security main\n\
+             deb http://mirror.example/debian bookworm main\n\
+             deb http://mirror.example/debian bookworm-updates main\n",
+        );
+        let uris: Vec<_> = archives(&sources).into_iter().map(|(uri, _)| uri).collect();
+        assert_eq!(uris, ["http://mirror.example/debian", "http://packages.example/tool"]);
     }
 }

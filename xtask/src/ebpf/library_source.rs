@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::compiler::Compiler;
 use super::environment;
-use crate::debian::{self, Apt, Source};
+use crate::debian::{self, Apt};
 use crate::process::{self, say};
 use crate::workspace;
 
@@ -75,7 +75,7 @@ fn add_component(compiler: &Compiler) -> Result<()> {
 
 fn fetch_from_debian(version: &str, into: &Path) -> Result<()> {
     let sources = debian::configured(Path::new("/etc/apt"));
-    let archives = archives(&sources);
+    let archives = debian::archives(&sources);
     if archives.is_empty() {
         bail!("apt has no source on this machine that could be Debian's archive");
     }
@@ -90,20 +90,6 @@ fn fetch_from_debian(version: &str, into: &Path) -> Result<()> {
     bail!("{}", failures.join("; "))
 }
 
-/// The archives to try, those that are called like Debian's first.
-fn archives(sources: &[Source]) -> Vec<(&str, &Source)> {
-    let mut archives: Vec<(&str, &Source)> = Vec::new();
-    for source in sources.iter().filter(|source| source.may_be_debian_archive()) {
-        for uri in &source.uris {
-            if !archives.iter().any(|(known, _)| known == uri) {
-                archives.push((uri, source));
-            }
-        }
-    }
-    archives.sort_by_key(|(uri, _)| !uri.trim_end_matches('/').ends_with("/debian"));
-    archives
-}
-
 fn fetch_from_archive(version: &str, stanza: &str, into: &Path) -> Result<()> {
     let directory = workspace::tools().join("apt").join(DEBIAN_SUITE);
     let apt = Apt::with_source(&directory, stanza)?;
@@ -115,21 +101,4 @@ fn fetch_from_archive(version: &str, stanza: &str, into: &Path) -> Result<()> {
         bail!("the package has no library sources where they were expected");
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn debians_archive_is_tried_first_and_its_security_archive_never() {
-        let sources = debian::parse_one_line(
-            "deb http://packages.example/tool stable main\n\
-             deb http://mirror.example/debian-security bookworm-security main\n\
-             deb http://mirror.example/debian bookworm main\n\
-             deb http://mirror.example/debian bookworm-updates main\n",
-        );
-        let uris: Vec<_> = archives(&sources).into_iter().map(|(uri, _)| uri).collect();
-        assert_eq!(uris, ["http://mirror.example/debian", "http://packages.example/tool"]);
-    }
 }

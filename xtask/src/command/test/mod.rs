@@ -9,9 +9,10 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use xtask::process::say;
-use xtask::{ebpf, pypi, servers};
+use xtask::{ebpf, pypi, servers, virtual_machine};
 
 use super::agent::{self, Profile};
+use super::vm_test;
 use report::Report;
 use skip_log::SkipLog;
 
@@ -46,7 +47,7 @@ impl Options {
 pub(super) fn test(options: &Options) -> Result<ExitCode> {
     let mut report = Report::default();
     if options.install {
-        for installed in [servers::install_missing(), pypi::install_missing()] {
+        for installed in [servers::install_missing(), pypi::install_missing(), virtual_machine::install_missing()] {
             // Not a failure of the project: the tests that need the server say so.
             let _ = installed.inspect_err(|error| say(format_args!("not everything could be installed: {error:#}")));
         }
@@ -92,11 +93,12 @@ fn run_tests(options: &Options, report: &mut Report) -> Result<()> {
     report.add_tests("agent-ebpf's tests", step::libtest(with_filter(&mut shared, options), &skips)?);
 
     say("building the agent for the kernel and end-to-end tests");
-    match agent::build(Profile::Dev) {
-        Ok(binary) => {
+    match agent::build(Profile::Dev).and_then(|agent| Ok((agent, vm_test::build_plugin()?))) {
+        Ok((binary, plugin)) => {
             // One at a time: they load programs into the kernel and burn CPU time that they then look for.
             let mut end_to_end = cargo_test(&["--package", "prony-tests"]);
-            end_to_end.env("PRONY_BIN", binary).args(["--", "--test-threads=1"]).args(&options.filter);
+            end_to_end.env("PRONY_BIN", binary).env(vm_test::PLUGIN, plugin);
+            end_to_end.args(["--", "--test-threads=1"]).args(&options.filter);
             report.add_tests("kernel and end-to-end tests", step::libtest(&mut end_to_end, &skips)?);
         }
         Err(error) => {
