@@ -76,7 +76,7 @@ impl Fixture {
 }
 
 fn examined(machine: &MachineFacts, config: &Config, attempts: Option<&Attempts>) -> Report {
-    let ports = Ports { prometheus: Port::Free, grpc: Port::Taken };
+    let ports = Ports { prometheus: Port::Free, grpc: Port::Taken, access: None };
     let meters = reach::meters(config, false);
     let (ports, meters) = (&ports, meters.as_slice());
     examine(&Facts {

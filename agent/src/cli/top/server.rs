@@ -90,10 +90,15 @@ impl Server {
                  [access]?",
                 status.message()
             ),
-            (Code::Unavailable, _) => format!(
-                "no agent at {uri} ({}): is `prony run` running there? Where it has a certificate, write https://",
-                status.message()
-            ),
+            (_, Some(cause)) => {
+                format!(
+                    "the connection to {uri} fails ({}): where the agent has a certificate, write https://",
+                    root_cause(cause)
+                )
+            }
+            (Code::Unavailable, _) => {
+                format!("no agent at {uri} ({}): is `prony run` running there?", status.message())
+            }
             (Code::Unimplemented, _) => {
                 format!("what listens at {uri} is no agent of this version: {}", status.message())
             }

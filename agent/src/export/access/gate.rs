@@ -92,7 +92,9 @@ impl Gate {
     /// That of the listener at `address`.
     pub(in crate::export) fn new(access: &Access, door: Door, address: SocketAddr) -> Self {
         let is_open = !address.ip().is_loopback() && !access.authenticates();
-        Reason::ALL.into_iter().for_each(|reason| door.counter(reason).increment(0));
+        for reason in Reason::ALL {
+            door.counter(reason).increment(0);
+        }
         Self { access: access.clone(), door, is_open }
     }
 

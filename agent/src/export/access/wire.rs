@@ -29,6 +29,7 @@ enum State {
 
 struct Handshake {
     accept: Accept<TcpStream>,
+    limit: Duration,
     deadline: Pin<Box<Sleep>>,
     door: Door,
 }
@@ -40,9 +41,17 @@ impl Wire {
             None => State::Plain(stream),
             Some(tls) => {
                 let accept = TlsAcceptor::from(tls).accept(stream);
-                State::ShakingHands(Box::new(Handshake { accept, deadline: Box::pin(sleep(limit)), door }))
+                State::ShakingHands(Box::new(Handshake { accept, limit, deadline: Box::pin(sleep(limit)), door }))
             }
         })
+    }
+
+    /// How long shaking hands may still take, at most.
+    pub(in crate::export) fn handshake_limit(&self) -> Duration {
+        match &self.0 {
+            State::ShakingHands(handshake) => handshake.limit,
+            State::Plain(_) | State::Tls(_) | State::Closed => Duration::ZERO,
+        }
     }
 
     /// Shakes hands, if that is still to be done.

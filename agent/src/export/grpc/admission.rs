@@ -1,5 +1,6 @@
 //! Tokens of requests.
 
+use tonic::metadata::MetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
@@ -24,7 +25,7 @@ impl Admission {
 
 impl Interceptor for Admission {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        let authorization = request.metadata().get("authorization").map(|value| value.as_encoded_bytes());
+        let authorization = request.metadata().get("authorization").map(MetadataValue::as_encoded_bytes);
         match self.0.check(authorization) {
             Ok(()) => Ok(request),
             Err(refusal) => Err(Status::unauthenticated(refusal.to_string())),

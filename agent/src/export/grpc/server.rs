@@ -21,7 +21,7 @@ use crate::invocation::InvocationHandle;
 use crate::snapshot::{Epoch, SnapshotHandle};
 
 use super::admission::Admission;
-use super::connections;
+use super::connections::{Limits, limited};
 use super::hubs::Hubs;
 use super::invocations::InvocationService;
 use super::pace::Pace;
@@ -129,7 +129,7 @@ impl GrpcServer {
             .add_service(health)
             .add_service(admission.before(reflection))
             .serve_with_incoming_shutdown(
-                connections::limited(self.incoming, self.gate),
+                limited(self.incoming, self.gate, Limits::default()),
                 stop.clone().cancelled_owned(),
             );
         let drained = async {

@@ -20,7 +20,7 @@ use crate::export::access::{Gate, Wire};
 pub(super) struct Limits {
     /// How many connections are served at once; further ones wait in the kernel's queue.
     pub(super) connections: usize,
-    /// How long it may take from the connection to the first byte of the answer, with shaking hands.
+    /// How long it may take from the connection to the first byte of the answer; where hands are shaken, they have their own time beside.
     pub(super) request: Duration,
     /// How long the client may take to receive the answer.
     pub(super) answer: Duration,
@@ -57,8 +57,8 @@ impl Listener for LimitedListener {
         // The semaphore is never closed; were it, connections would go without a place.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        let deadline = Box::pin(sleep(self.limits.request));
         let stream = self.gate.take(stream);
+        let deadline = Box::pin(sleep(stream.handshake_limit() + self.limits.request));
         (LimitedStream { stream, deadline, answer: Some(self.limits.answer), _place: place }, address)
     }
 

@@ -11,13 +11,15 @@ use super::processes::Processes;
 use super::zones::ZoneGroups;
 use super::{invocations, kepler, prony};
 
-/// The lines that bear names of programs, and whether they are shown.
+/// What not everybody may see, and whether it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown {
-    /// Those of processes.
+    /// Processes.
     pub(super) processes: bool,
-    /// Those of commands.
+    /// Commands.
     pub(super) commands: bool,
+    /// Single invocations, as exemplars.
+    pub(super) exemplars: bool,
 }
 
 /// What a page shows beside the books.
@@ -27,7 +29,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) containers: &'a [ContainerLine],
     /// The pods, likewise.
     pub(super) pods: &'a [ContainerLine],
-    /// Which lines are shown.
+    /// What of the books is shown.
     pub(super) shown: Shown,
     /// How busy the CPUs are, from 0 to 1.
     pub(super) usage_ratio: f64,
@@ -41,7 +43,7 @@ pub(super) struct Surroundings<'a> {
 pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: Format, capacity: usize) -> String {
     let groups = ZoneGroups::of(snapshot);
     let processes = around.shown.processes.then(|| Processes::of(&snapshot.processes));
-    let mut page = Exposition::new(format, &snapshot.node.name, capacity);
+    let mut page = Exposition::new(format, &snapshot.node.name, capacity).with_exemplars(around.shown.exemplars);
 
     kepler::node(&mut page, snapshot, &groups, around.usage_ratio);
     if let Some(processes) = &processes {

@@ -100,8 +100,11 @@ mod tests {
     use super::*;
     use crate::export::prometheus::{parser, sample_books};
 
-    fn renderer(processes: bool, commands: bool) -> Renderer {
-        Renderer::new(PrometheusBuilder::new().build_recorder().handle(), Shown { processes, commands })
+    fn renderer(processes: bool, names: bool) -> Renderer {
+        Renderer::new(
+            PrometheusBuilder::new().build_recorder().handle(),
+            Shown { processes, commands: names, exemplars: names },
+        )
     }
 
     #[test]
@@ -126,8 +129,10 @@ mod tests {
         assert!(page.families.contains_key("kepler_container_cpu_joules_total"));
     }
     #[test]
-    fn no_name_of_a_process_or_command_is_on_a_page_for_everybody_and_what_is_left_adds_up() {
+    fn a_page_for_everybody_names_no_process_and_what_is_left_adds_up() {
         let books = sample_books::full();
+        let open_metrics = renderer(false, false).page(&books, Format::OpenMetrics);
+        assert!(!std::str::from_utf8(&open_metrics).unwrap().contains(" # {"), "no single invocation");
         let page = renderer(false, false).page(&books, Format::Text);
         let text = std::str::from_utf8(&page).unwrap();
         for line in text.lines().filter(|line| !line.starts_with('#')) {

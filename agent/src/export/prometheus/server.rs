@@ -90,7 +90,10 @@ impl Server {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let names = !self.gate.is_open();
-        let renderer = Arc::new(Renderer::new(recorder, Shown { processes: self.processes && names, commands: names }));
+        let renderer = Arc::new(Renderer::new(
+            recorder,
+            Shown { processes: self.processes && names, commands: names, exemplars: names },
+        ));
         let books = Books::new(snapshots, self.gate.is_open().then_some(SHOWN_FOR));
         let listener = LimitedListener::new(self.listener, self.gate.clone(), self.limits);
         let stopping = shutdown.clone();
@@ -144,7 +147,7 @@ async fn index() -> Html<&'static str> {
 
 async fn health(State(app): State<App>) -> Response {
     match tokio::time::timeout(PIPELINE_ANSWERS_WITHIN, app.books.are_kept()).await {
-        Ok(Ok(_)) => "ok\n".into_response(),
+        Ok(Ok(())) => "ok\n".into_response(),
         Ok(Err(stopped)) => unavailable(stopped.to_string()),
         Err(_) => unavailable(no_answer()),
     }
