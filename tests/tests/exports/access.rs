@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use prony_proto::energy::v1 as pb;
 use prony_proto::energy::v1::energy_client::EnergyClient;
 use prony_tests::{
-    Agent, AgentBuilder, Authority, FakeRapl, Samples, Signed, TlsClient, assert_books, free_tcp_address, get, skip,
-    wait_until,
+    Agent, AgentBuilder, Authority, FakeRapl, Prometheus, Samples, Signed, TlsClient, assert_books, free_tcp_address,
+    get, needs_server, skip, wait_until,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -174,8 +174,8 @@ impl Grpc {
     }
 }
 
-fn top(agent: &Agent, arguments: &[&str]) -> Result<Output> {
-    let endpoint = format!("https://{}", here(agent.grpc_address()));
+fn top(agent: &Agent, scheme: &str, arguments: &[&str]) -> Result<Output> {
+    let endpoint = format!("{scheme}://{}", here(agent.grpc_address()));
     let mut command = Command::new(std::env::var_os("PRONY_BIN").context("PRONY_BIN")?);
     command.args(["top", "--once", "--interval", "200ms", "--endpoint", &endpoint]);
     Ok(command.args(arguments).output()?)
@@ -254,17 +254,48 @@ fn over_grpc() -> Result<()> {
 
     let paths = ["ca.crt", "client.crt", "client.key", "tokens"].map(|name| files.path(name).display().to_string());
     let [ca, certificate, key, token] = paths.each_ref().map(String::as_str);
-    let shown = top(&agent, &["--ca", ca, "--certificate", certificate, "--key", key, "--token-file", token])?;
+    let shown = top(&agent, "https", &["--ca", ca, "--certificate", certificate, "--key", key, "--token-file", token])?;
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
-    for (arguments, fix) in [
-        (&["--ca", ca, "--certificate", certificate, "--key", key][..], "--token-file"),
-        (&["--ca", ca, "--token-file", token][..], "--certificate"),
-        (&["--token-file", token][..], "--ca"),
+    for (scheme, arguments, fix) in [
+        ("https", &["--ca", ca, "--certificate", certificate, "--key", key][..], "--token-file"),
+        ("https", &["--ca", ca, "--token-file", token][..], "--certificate"),
+        ("https", &["--token-file", token][..], "--ca"),
+        ("http", &["--token-file", token][..], "https://"),
     ] {
-        let refused = top(&agent, arguments)?;
+        let refused = top(&agent, scheme, arguments)?;
         let text = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && text.contains(fix), "{arguments:?}: {text}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_real_prometheus_gets_in() {
+    if let Some(reason) = needs_bench().or_else(|| needs_server("prometheus")) {
+        return skip("access::a_real_prometheus_gets_in", &reason);
+    }
+    scrape().unwrap();
+}
+
+fn scrape() -> Result<()> {
+    let files = Files::new()?;
+    let agent = files.start(Agent::builder(), true)?;
+    files.write("token", TOKEN)?;
+    let [ca, certificate, key, token] =
+        ["ca.crt", "client.crt", "client.key", "token"].map(|name| files.path(name).display().to_string());
+    let settings = format!(
+        "  scheme: https\n  tls_config: {{ ca_file: {ca}, cert_file: {certificate}, key_file: {key} }}\n  \
+         authorization: {{ credentials_file: {token} }}\n"
+    );
+    let prometheus = Prometheus::start_with(agent.metrics_address(), None, &settings)?;
+    prometheus.until("/api/v1/targets", |answer| {
+        let target = &answer["data"]["activeTargets"][0];
+        assert!(target["lastError"].as_str().is_none_or(str::is_empty), "{target}");
+        (target["health"] == "up").then_some(())
+    })?;
+    assert!(prometheus.query("sum(prony_command_cpu_seconds_total)")?[0].1 > 0.0);
+    let refused = prometheus.query("sum(prony_access_refused_total)")?;
+    assert!(refused[0].1 < 0.1, "{refused:?}");
     Ok(())
 }
 

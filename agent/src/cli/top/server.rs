@@ -77,28 +77,18 @@ impl Server {
     /// What a status means, and what to do.
     pub(super) fn explain(&self, status: &Status) -> String {
         let uri = self.endpoint.uri();
-        match (status.code(), std::error::Error::source(status)) {
-            // The connection has failed, not the agent: in TLS 1.3 that is how a client learns that its certificate is not good.
-            (_, Some(cause)) if self.is_tls => {
-                format!(
-                    "TLS with {uri} fails ({}): do --ca, --certificate and --key fit the agent's [access]?",
-                    root_cause(cause)
-                )
-            }
-            (Code::Unavailable, _) if self.is_tls => format!(
-                "no agent with TLS at {uri} ({}): is `prony run` running there, and do --ca, --certificate and --key fit its \
-                 [access]?",
-                status.message()
+        let cause = std::error::Error::source(status).map(root_cause);
+        let detail = cause.as_deref().unwrap_or(status.message());
+        match (status.code(), &cause) {
+            // In TLS 1.3 it is after the handshake that a client learns that its certificate is not good.
+            (Code::Unavailable, _) | (_, Some(_)) if self.is_tls => format!(
+                "no agent with TLS at {uri} ({detail}): is `prony run` running there, and do --ca, --certificate and --key \
+                 fit its [access]?"
             ),
-            (_, Some(cause)) => {
-                format!(
-                    "the connection to {uri} fails ({}): where the agent has a certificate, write https://",
-                    root_cause(cause)
-                )
-            }
-            (Code::Unavailable, _) => {
-                format!("no agent at {uri} ({}): is `prony run` running there?", status.message())
-            }
+            (Code::Unavailable, _) => format!("no agent at {uri} ({detail}): is `prony run` running there?"),
+            (_, Some(_)) => format!(
+                "no agent without TLS at {uri} ({detail}): where it has a certificate, write https:// and see --ca"
+            ),
             (Code::Unimplemented, _) => {
                 format!("what listens at {uri} is no agent of this version: {}", status.message())
             }
