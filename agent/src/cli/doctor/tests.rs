@@ -365,6 +365,19 @@ fn a_meter_is_reached_for_only_when_asked() {
 }
 
 #[test]
+fn the_files_that_say_who_may_come_in_are_read_where_there_are_any() {
+    let judged = |config: &Config| node_checks::exports(config, &reach::Ports::try_all(config));
+    assert!(judged(&Config::default()).iter().all(|finding| finding.name != "access"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.access.token_file = Some(folder.path().join("tokens"));
+    let missing = judged(&config).pop().unwrap();
+    assert!(missing.is_fatal() && missing.meaning.contains("access.token_file"), "{missing:?}");
+    std::fs::write(folder.path().join("tokens"), "0123456789abcdef").unwrap();
+    assert_eq!(judged(&config).pop().unwrap().status, Status::Ok);
+}
+
+#[test]
 fn the_text_is_aligned_and_can_do_without_unicode_and_colour() {
     let report = bare_metal().report(&Config::default());
     let style = Style { unicode: false, colour: false, width: 80 };
