@@ -63,6 +63,14 @@ pub const REPORTER_CLOCK_OFFSET: OwnMetric = OwnMetric {
     help: "How much the clock of who last reported invocations is behind this machine's, as far as is known.",
 };
 
+/// Who was not let in.
+pub const ACCESS_REFUSED: OwnMetric = OwnMetric {
+    name: "prony_access_refused_total",
+    kind: Kind::Counter,
+    labels: &["listener", "reason"],
+    help: "Connections and requests that were not let in, by listener (http, grpc) and reason: handshake (TLS failed, or the client's certificate is missing or wrong), handshake_timeout (it took too long), no_token or wrong_token.",
+};
+
 /// Spans sent on.
 pub const SPANS_SENT: OwnMetric = OwnMetric {
     name: "prony_spans_sent_total",
@@ -424,6 +432,7 @@ pub const ALL: &[OwnMetric] = &[
     SPANS_SENT,
     SPANS_DROPPED,
     SPANS_WAITING_BYTES,
+    ACCESS_REFUSED,
     SCRAPES,
     RENDER_SECONDS,
     GRPC_SUBSCRIBERS,

@@ -91,8 +91,16 @@ impl AgentBuilder {
     /// # Errors
     /// When it ends before that, or does not get there in 30 s; the message has its log.
     pub fn start(self) -> Result<Agent> {
+        self.start_until(|agent| agent.metrics().is_ok())
+    }
+
+    /// Starts the agent of `PRONY_BIN` and waits until `is_ready`, for one that does not let everybody in.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_until(self, is_ready: impl Fn(&Agent) -> bool) -> Result<Agent> {
         let mut agent = self.spawn()?;
-        agent.wait_until_ready()?;
+        agent.wait_until(is_ready)?;
         Ok(agent)
     }
 
@@ -220,11 +228,11 @@ impl Agent {
         Ok(Stopped { status, took: asked.elapsed(), log: self.log() })
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
+    fn wait_until(&mut self, is_ready: impl Fn(&Self) -> bool) -> Result<()> {
         let mut ended = None;
         let answered = wait_until(START_LIMIT, || {
             ended = self.process.try_wait().transpose();
-            (ended.is_some() || self.metrics().is_ok()).then_some(())
+            (ended.is_some() || is_ready(self)).then_some(())
         });
         if let Some(status) = ended.transpose()? {
             bail!("the agent ended at its start ({status}); its log:\n{}", self.log());

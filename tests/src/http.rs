@@ -1,13 +1,13 @@
 //! As much HTTP as a test needs.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 /// How long a server on this machine may take for one answer.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// A server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +57,19 @@ impl Response {
 /// # Errors
 /// When nobody answers there within 10 s, or not in HTTP.
 pub fn get(server: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Response> {
-    let mut connection = TcpStream::connect_timeout(&server, LIMIT).with_context(|| format!("nobody at {server}"))?;
+    let connection = TcpStream::connect_timeout(&server, LIMIT).with_context(|| format!("nobody at {server}"))?;
     connection.set_read_timeout(Some(LIMIT))?;
     connection.set_write_timeout(Some(LIMIT))?;
+    ask(connection, server, path, headers)
+}
+
+/// Asks over a connection.
+pub(crate) fn ask(
+    mut connection: impl io::Read + io::Write,
+    server: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Response> {
     let mut request = format!("GET {path} HTTP/1.0\r\nHost: {server}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.extend([name, ": ", value, "\r\n"]);

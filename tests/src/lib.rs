@@ -17,6 +17,7 @@
 mod accounting;
 pub mod accuracy;
 mod agent;
+mod authority;
 pub mod bench;
 mod books;
 mod bpffs;
@@ -38,6 +39,7 @@ mod wait;
 
 pub use accounting::Accounting;
 pub use agent::{Agent, AgentBuilder, Stopped};
+pub use authority::{Authority, Signed, TlsClient};
 pub use books::{assert_books, assert_nothing_fell};
 pub use bpffs::BpfFs;
 pub(crate) use cgroup::cgroup_mounts;

@@ -29,12 +29,20 @@ impl Prometheus {
     /// # Errors
     /// When it is not installed or cannot be started.
     pub fn start(target: SocketAddr, rules: Option<&Path>) -> Result<Self> {
+        Self::start_with(target, rules, "")
+    }
+
+    /// As [`Self::start`]; `settings` are more of how it scrapes, in YAML, each line with two spaces before it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(target: SocketAddr, rules: Option<&Path>, settings: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("prometheus.yml");
         let rules = rules.map(|file| format!("rule_files: ['{}']\n", file.display())).unwrap_or_default();
         let scrape = format!(
             "{rules}scrape_configs:\n- job_name: prony\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  \
-             static_configs:\n  - targets: ['{target}']\n"
+             static_configs:\n  - targets: ['{target}']\n{settings}"
         );
         fs::write(&config, scrape)?;
         let address = free_tcp_address()?;

@@ -77,6 +77,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("state", "What outlives the agent."),
     ("prometheus", "The HTTP listener for Prometheus."),
     ("grpc", "The gRPC listener, for Prony's own services and for OTLP traces."),
+    (
+        "access",
+        "Who may come in at both listeners. The files are looked at every few seconds and at SIGHUP; new connections go by \
+         what they hold then. With `client_ca_file` and `token_file` clients need both.",
+    ),
     ("otlp", "The OpenTelemetry collector that spans are sent on to, with their energy."),
 ];
 
@@ -240,6 +245,17 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),
     Key::new("grpc.backlog", Kind::Whole(1, 65_536), Default("16"),
         "How many messages a slow subscriber may lag behind before it is told that it missed some."),
+
+    Key::new("access.certificate_file", Kind::Path, Unset("\"/etc/prony/access/tls.crt\""),
+        "The listeners' certificate, followed by those between it and its authority, in PEM. With it both listeners speak TLS \
+         (1.2 and 1.3), and nothing else."),
+    Key::new("access.key_file", Kind::Path, Unset("\"/etc/prony/access/tls.key\""),
+        "The certificate's private key, in PEM."),
+    Key::new("access.client_ca_file", Kind::Path, Unset("\"/etc/prony/access/ca.crt\""),
+        "Certificates of authorities, in PEM. With it every client has to show a certificate that one of them has signed."),
+    Key::new("access.token_file", Kind::Path, Unset("\"/etc/prony/access/tokens\""),
+        "Tokens of at least 16 characters, one a line; lines that begin with `#` are left out. With it every request but those \
+         for health has to bear one of them (`Authorization: Bearer TOKEN`). Beyond loopback only with `certificate_file`."),
 
     Key::new("otlp.endpoint", Kind::Text, Unset("\"https://collector.example.com:4317\""),
         "The collector (OTLP/gRPC) that all spans which come to the gRPC listener are sent on to, those of invocations with \

@@ -188,6 +188,27 @@ fn a_variable_of_no_key_is_a_warning_unless_kubernetes_put_it_there() {
 }
 
 #[test]
+fn who_may_come_in_has_to_be_said_as_a_whole() {
+    let certificate = "certificate_file = '/c'\nkey_file = '/k'";
+    for (text, problem) in [
+        ("certificate_file = '/c'", "no `access.key_file`: name the file of the certificate's private key"),
+        ("key_file = '/k'", "no `access.certificate_file`: name the file of the listeners' certificate"),
+        ("client_ca_file = '/a'", "`access.client_ca_file` is given, but no `access.certificate_file`"),
+        ("token_file = '/t'\n[grpc]\nlisten = '0.0.0.0:9191'", "tokens would cross the network in the clear"),
+    ] {
+        let errors = errors(&format!("[access]\n{text}\n"));
+        assert!(errors.len() == 1 && errors[0].contains(problem), "{text}: {errors:?}");
+    }
+    for good in ["token_file = '/t'".to_owned(), format!("{certificate}\ntoken_file = '/t'\nclient_ca_file = '/a'")] {
+        assert!(load_text(Path::new("prony.toml"), &format!("[access]\n{good}\n"), &[], &[]).is_ok(), "{good}");
+    }
+    let open = format!("[access]\n{certificate}\n[grpc]\nlisten = '0.0.0.0:9191'\n");
+    let warned = |text: &str| load_text(Path::new("prony.toml"), text, &[], &[]).unwrap().warnings.len();
+    assert_eq!(warned(&open), 1, "TLS alone lets anybody in");
+    assert_eq!(warned(&open.replace("[grpc]", "token_file = '/t'\n[grpc]")), 0);
+}
+
+#[test]
 fn what_is_allowed_but_hardly_meant_is_a_warning() {
     let text = "prometheus.listen = '0.0.0.0:9190'\nattribution.static_power = { 'pakage-0' = 3, VDD = 1 }";
     let warnings = load_text(Path::new("prony.toml"), text, &[], &[]).unwrap().warnings;

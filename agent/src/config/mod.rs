@@ -17,7 +17,7 @@ pub use load::{DEFAULT_FILE, Loaded, Override, load, load_text};
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use reference::example;
 pub use schema::{
-    ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig, HostConfig,
-    HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig, OtlpConfig,
-    Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StateConfig, StaticPower, Weights,
+    AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
+    HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig,
+    OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StateConfig, StaticPower, Weights,
 };

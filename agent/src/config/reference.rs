@@ -61,9 +61,9 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig, HostConfig,
-        HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy,
-        PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StateConfig, Weights, load_text,
+        AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
+        HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig,
+        Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StateConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -131,6 +131,12 @@ mod tests {
             state: StateConfig { directory: Some("/state".into()), pin: Some("/bpf".into()) },
             prometheus: PrometheusConfig { enabled: true, listen: ([0, 0, 0, 0], 9190).into(), processes: false },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
+            access: AccessConfig {
+                certificate_file: Some("/certificate".into()),
+                key_file: Some("/private-key".into()),
+                client_ca_file: Some("/client-ca".into()),
+                token_file: Some("/tokens".into()),
+            },
             otlp: OtlpConfig {
                 endpoint: Some("https://192.0.2.1:4317".into()),
                 headers_file: Some("/headers".into()),

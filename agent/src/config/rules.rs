@@ -27,6 +27,7 @@ pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
     problems.extend(same_listener(config, root));
     problems.extend(collector(config, root));
     problems.extend(pin_without_books(config, root));
+    problems.extend(access(config, root));
     problems.extend(static_zones(root).filter_map(|item| {
         let error = zone_of(item).err()?;
         Some(Problem::new(&item.origin, format!("`{}`: {error}", item.path), ""))
@@ -36,16 +37,14 @@ pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
 
 /// What is allowed and probably not meant.
 pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
-    let listeners = [
-        ("prometheus", config.prometheus.enabled, config.prometheus.listen),
-        ("grpc", config.grpc.enabled, config.grpc.listen),
-    ];
-    let open = listeners.into_iter().filter(|(_, enabled, address)| *enabled && !address.ip().is_loopback());
-    let open = open.map(|(name, _, address)| {
+    let open = beyond_loopback(config).filter(|_| !config.access.authenticates()).map(|(key, address)| {
         Problem::new(
-            root.origin_of(&format!("{name}.listen")),
-            format!("`{name}.listen` is {address}: whoever reaches it can read what every process draws"),
-            "keep it on 127.0.0.1, or let a firewall or network policy say who gets there",
+            root.origin_of(key),
+            format!(
+                "`{key}` is {address}: whoever reaches it can read what every container draws; processes and commands are \
+                 withheld there"
+            ),
+            "set `access.client_ca_file` or `access.token_file`, or keep it on 127.0.0.1",
         )
     });
     let well_known: Vec<_> = ZoneName::WELL_KNOWN.iter().map(ToString::to_string).collect();
@@ -63,6 +62,47 @@ pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
         Some(Problem::new(&item.origin, problem, format!("did you mean `{near}`?")))
     });
     open.chain(rails).collect()
+}
+
+/// The listeners that can be reached from other machines: the keys of their addresses, and these.
+fn beyond_loopback(config: &Config) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+    let listeners = [
+        ("prometheus.listen", config.prometheus.enabled, config.prometheus.listen),
+        ("grpc.listen", config.grpc.enabled, config.grpc.listen),
+    ];
+    let open = listeners.into_iter().filter(|(_, enabled, address)| *enabled && !address.ip().is_loopback());
+    open.map(|(key, _, address)| (key, address))
+}
+
+/// Keys of `[access]` that need each other, and tokens that would cross a network in the clear.
+fn access(config: &Config, root: &Item) -> Option<Problem> {
+    let access = &config.access;
+    let (given, missing) = match (&access.certificate_file, &access.key_file) {
+        (Some(_), None) => ("certificate_file", "key_file"),
+        (None, Some(_)) => ("key_file", "certificate_file"),
+        (None, None) if access.client_ca_file.is_some() => ("client_ca_file", "certificate_file"),
+        _ => {
+            let in_the_clear = access.token_file.is_some() && access.certificate_file.is_none();
+            let (key, address) = beyond_loopback(config).find(|_| in_the_clear)?;
+            return Some(Problem::new(
+                root.origin_of("access.token_file"),
+                format!(
+                    "`access.token_file` is given without `access.certificate_file`, and `{key}` is {address}: tokens would \
+                     cross the network in the clear"
+                ),
+                "set `access.certificate_file` and `access.key_file`, or listen on 127.0.0.1",
+            ));
+        }
+    };
+    let fix = match missing {
+        "key_file" => "name the file of the certificate's private key with `access.key_file`",
+        _ => "name the file of the listeners' certificate with `access.certificate_file`",
+    };
+    Some(Problem::new(
+        root.origin_of(&format!("access.{given}")),
+        format!("`access.{given}` is given, but no `access.{missing}`"),
+        fix,
+    ))
 }
 
 fn way_in(meter: &MeterConfig, item: &Item) -> Option<Problem> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub struct Config {
     pub prometheus: PrometheusConfig,
     /// The gRPC listener.
     pub grpc: GrpcConfig,
+    /// Who may come in at both listeners.
+    pub access: AccessConfig,
     /// Where spans are sent on to.
     pub otlp: OtlpConfig,
 }
@@ -479,6 +481,40 @@ impl Default for GrpcConfig {
         Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9191)), backlog: 16 }
     }
 }
+
+/// `[access]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccessConfig {
+    /// The listeners' certificate and those that sign it, in PEM; without one they speak no TLS.
+    pub certificate_file: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    pub key_file: Option<PathBuf>,
+    /// Certificates of the authorities that sign clients' certificates, in PEM; clients have to show one then.
+    pub client_ca_file: Option<PathBuf>,
+    /// Tokens, of which requests have to bear one then.
+    pub token_file: Option<PathBuf>,
+}
+
+impl AccessConfig {
+    /// Whether clients have to say who they are.
+    pub fn authenticates(&self) -> bool {
+        self.client_ca_file.is_some() || self.token_file.is_some()
+    }
+
+    /// Its files, by the names of their keys.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        [
+            ("access.certificate_file", &self.certificate_file),
+            ("access.key_file", &self.key_file),
+            ("access.client_ca_file", &self.client_ca_file),
+            ("access.token_file", &self.token_file),
+        ]
+        .into_iter()
+        .filter_map(|(key, file)| Some((key, file.as_deref()?)))
+    }
+}
+
 /// `[otlp]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

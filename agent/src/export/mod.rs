@@ -1,5 +1,6 @@
 //! What leaves the agent: one folder an exporter.
 
+pub mod access;
 mod containers;
 pub mod grpc;
 mod listen;

@@ -25,6 +25,7 @@ use tracing::{info, warn};
 use crate::activity::{Topology, read_topology};
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::export::access::Access;
 use crate::export::grpc::GrpcServer;
 use crate::export::otlp::Forwarder;
 use crate::export::prometheus;
@@ -85,19 +86,22 @@ pub async fn run(
         reports.send(Message::Observed(observed, reply)).map_err(|_| Ended)
     });
 
+    let access = Access::open(&config.access)?;
     let mut listeners = JoinSet::new();
     if config.prometheus.enabled {
-        let server = prometheus::Server::bind(&config.prometheus).await?;
-        info!("metrics at http://{}/metrics", server.local_addr()?);
+        let server = prometheus::Server::bind(&config.prometheus, &access).await?;
+        info!("metrics at {}", server.url()?);
         listeners.spawn(server.run(snapshots.clone(), metrics, shutdown.clone()));
     }
     if config.grpc.enabled {
         let forwarder = Forwarder::start(&config.otlp, config.invocation.lateness, &invocations, &shutdown)?;
-        let server = GrpcServer::bind(&config.grpc, epoch, config.activity.window, snapshots, invocations)?
+        let server = GrpcServer::bind(&config.grpc, &access, epoch, config.activity.window, snapshots, invocations)?
             .forward_to(forwarder);
-        info!("gRPC at http://{}", server.address());
+        info!("gRPC at {}", server.url());
         listeners.spawn(server.run(shutdown.clone()));
     }
+
+    listeners.spawn(access.keep_up(shutdown.clone()));
 
     let outputs = Outputs { announce, finished, recorder, state, epoch };
     let windows = start_windows(&config, node, topology, (sender.clone(), messages), outputs, shutdown.clone())?;
@@ -217,6 +221,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("state", old.state != new.state),
         ("prometheus", old.prometheus != new.prometheus),
         ("grpc", old.grpc != new.grpc),
+        ("access", old.access != new.access),
         ("otlp", old.otlp != new.otlp),
     ];
     for (key, _) in changed.iter().filter(|(_, changed)| *changed) {

@@ -88,6 +88,13 @@ fn settings_are_used_and_wrong_ones_refused() -> Result<()> {
     assert_eq!(nodes["data"]["node-1.toml"], "node_name = 'x'");
     assert_eq!(nodes["data"]["node.2.toml"], "y = 1");
 
+    let objects = parse(&templated(&["tls=true", "prometheusOperator.serviceMonitor=true"])?)?;
+    for probe in ["livenessProbe", "readinessProbe"] {
+        assert_eq!(self::container(&objects)?[probe]["httpGet"]["scheme"], "HTTPS", "{probe}");
+    }
+    let monitor = crate::objects::find(&objects, "ServiceMonitor prony")?;
+    assert_eq!(monitor["spec"]["endpoints"][0]["scheme"], "https");
+
     ensure!(helm("lint", &[])?.arg("--strict").output()?.status.success(), "helm lint");
     for wrong in ["security=rootless", "kubeletPort=0", "imgae.tag=x", "networkPolicy.meterPorts={a}"] {
         let output = helm("template", &[wrong])?.output()?;

@@ -74,8 +74,8 @@ fn options(container: &Value, config: &Path, state: &Path, bpf: &Path) -> Result
             "config" => options.push(format!("--volume={}:{path}:ro", config.display())),
             "state" => options.push(format!("--volume={}:{path}", state.display())),
             "bpf" => options.push(format!("--volume={}:{path}", bpf.display())),
-            // Nested in the one before.
-            "nodes" => assert_eq!(path, "/etc/prony/nodes"),
+            // Nested in that of the configuration, and optional.
+            "nodes" | "access" => assert_eq!(path, format!("/etc/prony/{name}")),
             other => bail!("what is {other} for?"),
         }
     }

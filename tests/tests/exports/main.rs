@@ -1,5 +1,6 @@
-//! What the agent tells, by those who read it: a real Prometheus, the generated gRPC client, and `prony top`.
+//! What the agent tells, by those who read it: a real Prometheus, the generated gRPC client, and `prony top`, and whom it tells.
 
+mod access;
 mod bench;
 mod grpc;
 mod mirror;

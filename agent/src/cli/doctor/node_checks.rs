@@ -110,10 +110,16 @@ pub(super) fn names(sources: &[Source]) -> Finding {
 }
 
 pub(super) fn exports(config: &Config, ports: &Ports) -> Vec<Finding> {
-    vec![
+    let mut findings = vec![
         listener("prometheus", config.prometheus.listen, &ports.prometheus),
         listener("grpc", config.grpc.listen, &ports.grpc),
-    ]
+    ];
+    let finding = |status, meaning: String| Finding::new(Section::Exports, "access", status, meaning).required();
+    findings.extend(ports.access.as_ref().map(|access| match access {
+        Ok(()) => finding(Status::Ok, "the files of [access] can be used".into()),
+        Err(why) => finding(Status::Missing, why.clone()).fix("without them the agent does not start"),
+    }));
+    findings
 }
 
 fn listener(name: &str, address: SocketAddr, port: &Port) -> Finding {

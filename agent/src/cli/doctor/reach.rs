@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use crate::config::{Config, Esp32Config, MeterConfig};
+use crate::export::access::Access;
 
 /// How long a refusal may take.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -62,15 +63,19 @@ pub struct Ports {
     pub prometheus: Port,
     /// Of gRPC.
     pub grpc: Port,
+    /// Whether the files that say who may come in can be used; `None` where there are none.
+    pub access: Option<Result<(), String>>,
 }
 
 impl Ports {
-    /// Opens each for a moment.
+    /// Opens each for a moment, and reads their files.
     pub fn try_all(config: &Config) -> Self {
         let open = |enabled, address| if enabled { port(TcpListener::bind::<SocketAddr>(address)) } else { Port::Off };
         Self {
             prometheus: open(config.prometheus.enabled, config.prometheus.listen),
             grpc: open(config.grpc.enabled, config.grpc.listen),
+            access: (config.access.files().next().is_some())
+                .then(|| Access::open(&config.access).map(drop).map_err(|error| format!("{error:#}"))),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Fixture {
 }
 
 fn examined(machine: &MachineFacts, config: &Config, attempts: Option<&Attempts>) -> Report {
-    let ports = Ports { prometheus: Port::Free, grpc: Port::Taken };
+    let ports = Ports { prometheus: Port::Free, grpc: Port::Taken, access: None };
     let meters = reach::meters(config, false);
     let (ports, meters) = (&ports, meters.as_slice());
     examine(&Facts {
@@ -362,6 +362,19 @@ fn a_meter_is_reached_for_only_when_asked() {
     let mut request = [0; 16];
     let length = open.recv(&mut request).unwrap();
     assert_eq!(&request[..length], b"0", "a request for a real channel would start a sender");
+}
+
+#[test]
+fn the_files_that_say_who_may_come_in_are_read_where_there_are_any() {
+    let judged = |config: &Config| node_checks::exports(config, &reach::Ports::try_all(config));
+    assert!(judged(&Config::default()).iter().all(|finding| finding.name != "access"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.access.token_file = Some(folder.path().join("tokens"));
+    let missing = judged(&config).pop().unwrap();
+    assert!(missing.is_fatal() && missing.meaning.contains("access.token_file"), "{missing:?}");
+    std::fs::write(folder.path().join("tokens"), "0123456789abcdef").unwrap();
+    assert_eq!(judged(&config).pop().unwrap().status, Status::Ok);
 }
 
 #[test]

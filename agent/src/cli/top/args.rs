@@ -1,5 +1,6 @@
 //! The command line of `prony top`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -10,6 +11,7 @@ Examples:
   prony top                                        what uses energy on this machine, by process
   prony top --by cgroup --sort joules              by cgroup, most energy in all first
   prony top --endpoint http://10.0.0.7:9191        of another machine
+  prony top --endpoint https://node-7:9191 --ca ca.crt --token-file token   with TLS and a token
   prony top --by function                          by serverless function, or what owns the pods
   prony top --by command --cgroup /system.slice    the commands of all services
   prony top --once --lines 10                      the ten that draw most power now, as text
@@ -30,6 +32,9 @@ pub struct TopArgs {
     /// Where the agent serves gRPC
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9191", env = "PRONY_ENDPOINT")]
     pub endpoint: String,
+    /// What the agent asks for, where its configuration has [access]
+    #[command(flatten)]
+    pub credentials: Credentials,
     /// What a line is
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Granularity::Process)]
     pub by: Granularity,
@@ -69,6 +74,23 @@ pub struct TopArgs {
     /// How many lines are printed at most; the others are counted together
     #[arg(long, value_name = "NUMBER", requires = "once")]
     pub lines: Option<usize>,
+}
+
+/// How the agent is told from others, and this user by it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Credentials {
+    /// Certificates of the authorities that sign the agent's, in PEM [default: the system's]
+    #[arg(long, value_name = "FILE", env = "PRONY_CA")]
+    pub ca: Option<PathBuf>,
+    /// A certificate to show the agent, in PEM
+    #[arg(long, value_name = "FILE", env = "PRONY_CERTIFICATE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE", env = "PRONY_KEY", requires = "certificate")]
+    pub key: Option<PathBuf>,
+    /// A file with a token for the agent; its first line counts, but for comments (#)
+    #[arg(long, value_name = "FILE", env = "PRONY_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 impl TopArgs {

@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use prony_proto::energy::v1 as pb;
-use prony_proto::energy::v1::energy_client::EnergyClient;
 use tokio::sync::mpsc::Sender;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Status};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEPALIVE: Duration = Duration::from_secs(10);
+use super::server::Server;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A whole picture of 100,000 lines with long names is about 30 MB.
-const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// What happened on the connection.
 #[derive(Debug)]
@@ -27,39 +22,11 @@ pub(super) enum News {
     Refused(String),
 }
 
-/// Where the agent is.
-///
-/// # Errors
-/// Where the text is no URL.
-pub(super) fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
-    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let endpoint = Endpoint::from_shared(full)
-        .with_context(|| format!("'{url}' is no address: write for example http://127.0.0.1:9191"))?;
-    Ok(endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true))
-}
-
-/// Begins one Watch.
-///
-/// # Errors
-/// What the agent answers, or `UNAVAILABLE` where it cannot be reached.
-pub(super) async fn watch(
-    endpoint: &Endpoint,
-    request: pb::WatchRequest,
-) -> Result<Streaming<pb::WatchResponse>, Status> {
-    let channel: Channel = endpoint.connect().await.map_err(|error| Status::unavailable(root_cause(&error)))?;
-    let mut client = EnergyClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Ok(client.watch(request).await?.into_inner())
-}
-
 /// Follows the agent until the request is refused or nobody listens any more.
-pub(super) async fn follow(endpoint: Endpoint, request: pb::WatchRequest, news: Sender<News>) {
+pub(super) async fn follow(server: Server, request: pb::WatchRequest, news: Sender<News>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let status = match watch(&endpoint, request.clone()).await {
+        let status = match server.watch(request.clone()).await {
             Ok(mut stream) => loop {
                 match stream.message().await {
                     Ok(Some(message)) => {
@@ -74,7 +41,7 @@ pub(super) async fn follow(endpoint: Endpoint, request: pb::WatchRequest, news: 
             },
             Err(status) => status,
         };
-        let reason = explain(&status, endpoint.uri());
+        let reason = server.explain(&status);
         if is_final(&status) {
             // Nobody listens: then nobody has to know.
             let _ = news.send(News::Refused(reason)).await;
@@ -89,26 +56,9 @@ pub(super) async fn follow(endpoint: Endpoint, request: pb::WatchRequest, news: 
     }
 }
 
-/// What a status means, and what to do.
-pub(super) fn explain(status: &Status, uri: &impl std::fmt::Display) -> String {
-    match status.code() {
-        Code::Unavailable => format!("no agent at {uri} ({}): is `prony run` running there?", status.message()),
-        Code::Unimplemented => format!("what listens at {uri} is no agent of this version: {}", status.message()),
-        _ => format!("the agent says: {}", status.message()),
-    }
-}
-
 fn is_final(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::InvalidArgument | Code::Unimplemented | Code::PermissionDenied | Code::Unauthenticated
     )
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

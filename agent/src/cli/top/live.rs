@@ -10,11 +10,11 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tonic::transport::Endpoint;
 
 use super::args::{Granularity, TopArgs};
-use super::follow::{News, endpoint, follow};
+use super::follow::{News, follow};
 use super::screen::{Action, Link, Screen};
+use super::server::Server;
 use super::view::{Theme, draw};
 
 /// How long the reader of keys sleeps before it looks whether it is still wanted.
@@ -22,23 +22,23 @@ const KEY_POLL: Duration = Duration::from_millis(100);
 
 /// Runs until the user quits.
 pub(super) async fn run(args: TopArgs) -> anyhow::Result<()> {
-    let endpoint = endpoint(&args.endpoint)?;
+    let server = Server::new(&args.endpoint, &args.credentials)?;
     if !std::io::stdout().is_terminal() {
         anyhow::bail!("standard output is no terminal: use `prony top --once` for one picture");
     }
     let mut terminal = ratatui::try_init().context("the terminal cannot be used: use `prony top --once`")?;
-    let outcome = session(&mut terminal, endpoint, &args).await;
+    let outcome = session(&mut terminal, &server, &args).await;
     ratatui::try_restore().context("the terminal cannot be put back: type `reset`")?;
     outcome
 }
 
-async fn session(terminal: &mut DefaultTerminal, endpoint: Endpoint, args: &TopArgs) -> anyhow::Result<()> {
+async fn session(terminal: &mut DefaultTerminal, server: &Server, args: &TopArgs) -> anyhow::Result<()> {
     let theme = Theme::from_environment();
     let mut screen = Screen::new(args);
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let keys = Keys::read();
     let mut input = keys.events;
-    let mut following = Following::start(&endpoint, args, screen.by);
+    let mut following = Following::start(server, args, screen.by);
     loop {
         terminal.draw(|frame| draw(frame, &mut screen, theme)).context("cannot draw on the terminal")?;
         tokio::select! {
@@ -46,7 +46,7 @@ async fn session(terminal: &mut DefaultTerminal, endpoint: Endpoint, args: &TopA
             event = input.recv() => match event {
                 Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => match screen.press(key) {
                     Action::Quit => return Ok(()),
-                    Action::Follow(by) => following = Following::start(&endpoint, args, by),
+                    Action::Follow(by) => following = Following::start(server, args, by),
                     Action::None => {}
                 },
                 // A new size needs a new picture, which every turn of the loop draws.
@@ -77,9 +77,9 @@ struct Following {
 }
 
 impl Following {
-    fn start(endpoint: &Endpoint, args: &TopArgs, by: Granularity) -> Self {
+    fn start(server: &Server, args: &TopArgs, by: Granularity) -> Self {
         let (sender, news) = mpsc::channel(4);
-        Self { news, task: tokio::spawn(follow(endpoint.clone(), args.request(by), sender)) }
+        Self { news, task: tokio::spawn(follow(server.clone(), args.request(by), sender)) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `prony top`: a live table in the terminal, or one picture for a script.
 //!
 //! Pure are `books` (what the agent told), `rows` (what of it is a table), `screen` (what the user chose), `view` (how
-//! it is drawn) and `render` (how it is printed); the network is in `follow` and `once`, the terminal in `live`.
+//! it is drawn) and `render` (how it is printed); the network is in `server`, `follow` and `once`, the terminal in `live`.
 
 mod args;
 mod books;
@@ -12,12 +12,13 @@ mod once;
 mod render;
 mod rows;
 mod screen;
+mod server;
 #[cfg(test)]
 mod tests;
 mod view;
 mod zones;
 
-pub use args::{Granularity, Output, Sort, TopArgs};
+pub use args::{Credentials, Granularity, Output, Sort, TopArgs};
 
 /// Shows what uses energy, until the user quits; with `--once`, one picture.
 ///

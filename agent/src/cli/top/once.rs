@@ -7,8 +7,8 @@ use anyhow::Context;
 
 use super::args::TopArgs;
 use super::books::Books;
-use super::follow::{endpoint, explain, watch};
 use super::render::render;
+use super::server::Server;
 
 /// How much longer than its interval the agent may take.
 const GRACE: Duration = Duration::from_secs(15);
@@ -23,9 +23,9 @@ pub(super) async fn run(args: TopArgs) -> anyhow::Result<()> {
 }
 
 async fn one_interval(args: &TopArgs) -> anyhow::Result<Books> {
-    let endpoint = endpoint(&args.endpoint)?;
-    let told = |status| anyhow::anyhow!(explain(&status, endpoint.uri()));
-    let mut stream = watch(&endpoint, args.request(args.by)).await.map_err(told)?;
+    let server = Server::new(&args.endpoint, &args.credentials)?;
+    let told = |status| anyhow::anyhow!(server.explain(&status));
+    let mut stream = server.watch(args.request(args.by)).await.map_err(told)?;
     let mut books = Books::default();
     // Messages come at the same windows for all subscribers, so the time from the first to the second may be short.
     for _ in 0..3 {

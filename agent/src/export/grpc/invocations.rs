@@ -28,13 +28,15 @@ const LONGEST_ID: usize = 128;
 #[derive(Clone, Debug)]
 pub(super) struct InvocationService {
     handle: InvocationHandle,
+    withholds_single: bool,
     stop: CancellationToken,
 }
 
 impl InvocationService {
-    /// Watches end when `stop` is cancelled.
-    pub(super) fn new(handle: InvocationHandle, stop: CancellationToken) -> Self {
-        Self { handle, stop }
+    /// Watches are refused where `withholds_single`: what single invocations use is finer than a second, and the ids of some are
+    /// those of processes. They end when `stop` is cancelled.
+    pub(super) fn new(handle: InvocationHandle, withholds_single: bool, stop: CancellationToken) -> Self {
+        Self { handle, withholds_single, stop }
     }
 }
 
@@ -76,6 +78,12 @@ impl Invocations for InvocationService {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        if self.withholds_single {
+            return Err(Status::permission_denied(
+                "this agent does not know who asks, and withholds single invocations: set access.client_ca_file or \
+                 access.token_file in its configuration",
+            ));
+        }
         let (wanted, anchor) = (request.into_inner(), WallAnchor::take());
         let (mut finished, stop) = (self.handle.subscribe(), self.stop.clone());
         let stream = async_stream::stream! {

@@ -3,7 +3,9 @@
 //! Subscribers that want the same thing share one `hub`: it follows the books, keeps a `table` of the lines it has
 //! told of, and encodes each message once.
 
+mod admission;
 mod codec;
+mod connections;
 mod hub;
 mod hubs;
 mod invocations;

@@ -14,11 +14,14 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::GrpcConfig;
+use crate::export::access::{Access, Door, Gate};
 use crate::export::listen::Listener;
 use crate::export::otlp::{Forwarder, TraceReceiver};
 use crate::invocation::InvocationHandle;
 use crate::snapshot::{Epoch, SnapshotHandle};
 
+use super::admission::Admission;
+use super::connections::{Limits, limited};
 use super::hubs::Hubs;
 use super::invocations::InvocationService;
 use super::pace::Pace;
@@ -27,6 +30,8 @@ use super::service::Energy;
 
 /// Streams of one connection.
 const MAX_CONCURRENT_STREAMS: u32 = 64;
+/// The headers of one request.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Who does not answer a ping after this long is gone.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +49,7 @@ const LISTENER: Listener = Listener { purpose: "gRPC", flag: "--grpc-listen", ke
 pub struct GrpcServer {
     incoming: TcpIncoming,
     address: SocketAddr,
+    gate: Gate,
     backlog: usize,
     epoch: Epoch,
     window: Duration,
@@ -54,12 +60,14 @@ pub struct GrpcServer {
 
 impl GrpcServer {
     /// Binds the address; has to be called within a Tokio runtime. `epoch` is that of the books, and `window` the
-    /// length of the agent's windows, the finest resolution that is given. Where the address can be reached from other machines, that is 1 s.
+    /// length of the agent's windows, the finest resolution that is given. Where anybody on other machines can come in, that is
+    /// 1 s, and names of processes and commands are withheld.
     ///
     /// # Errors
     /// Where the address cannot be bound; the text names what to do.
     pub fn bind(
         config: &GrpcConfig,
+        access: &Access,
         epoch: Epoch,
         window: Duration,
         snapshots: SnapshotHandle,
@@ -69,7 +77,8 @@ impl GrpcServer {
             .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?
             .with_nodelay(Some(true));
         let address = incoming.local_addr().context("cannot read the gRPC listener's own address")?;
-        Ok(Self { incoming, address, backlog: config.backlog, epoch, window, snapshots, invocations, forwarder: None })
+        let (gate, backlog) = (Gate::new(access, Door::Grpc, address), config.backlog);
+        Ok(Self { incoming, address, gate, backlog, epoch, window, snapshots, invocations, forwarder: None })
     }
 
     /// Hands the spans that it receives to `forwarder`, if there is one.
@@ -84,6 +93,11 @@ impl GrpcServer {
         self.address
     }
 
+    /// Where it listens, as a client writes it.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.gate.scheme(), self.address)
+    }
+
     /// Serves until `shutdown`, then ends all streams and returns within about a second.
     ///
     /// # Errors
@@ -91,7 +105,7 @@ impl GrpcServer {
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let stop = shutdown.child_token();
         let _stop_with_us = stop.clone().drop_guard();
-        let held = !self.address.ip().is_loopback();
+        let held = self.gate.is_open();
         let pictures = Pictures::new(self.snapshots.clone(), Pace::new(self.window, held), self.epoch.0);
         let hubs = Arc::new(Hubs::new(pictures.clone(), self.backlog, stop.clone()));
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -102,16 +116,22 @@ impl GrpcServer {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()
             .context("the built-in file descriptors are damaged: build the agent again")?;
+        let admission = Admission::new(self.gate.clone());
+        let invocations = InvocationService::new(self.invocations.clone(), held, stop.clone());
         let serving = Server::builder()
             .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .add_service(Energy::new(hubs, pictures))
-            .add_service(TraceReceiver::new(self.invocations.clone(), self.forwarder).service())
-            .add_service(InvocationsServer::new(InvocationService::new(self.invocations, stop.clone())))
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            .add_service(admission.before(Energy::new(hubs, pictures, held)))
+            .add_service(admission.before(TraceReceiver::new(self.invocations.clone(), self.forwarder).service()))
+            .add_service(admission.before(InvocationsServer::new(invocations)))
             .add_service(health)
-            .add_service(reflection)
-            .serve_with_incoming_shutdown(self.incoming, stop.clone().cancelled_owned());
+            .add_service(admission.before(reflection))
+            .serve_with_incoming_shutdown(
+                limited(self.incoming, self.gate, Limits::default()),
+                stop.clone().cancelled_owned(),
+            );
         let drained = async {
             stop.cancelled().await;
             tokio::time::sleep(DRAIN).await;

@@ -18,7 +18,7 @@ use super::codec::{Frame, FrameCodec};
 use super::hub::Wish;
 use super::hubs::{Hubs, stopping};
 use super::pictures::Pictures;
-use super::selection::Selection;
+use super::selection::{Granularity, Selection};
 use super::table::Table;
 
 /// Requests are small; this bounds what a hostile client makes us read.
@@ -29,23 +29,36 @@ const MAX_REQUEST_BYTES: usize = 16 * 1024;
 pub(super) struct Energy {
     hubs: Arc<Hubs>,
     pictures: Pictures,
+    withholds_names: bool,
 }
 
 impl Energy {
-    /// Watches are served by `hubs`, snapshots from `pictures`.
-    pub(super) fn new(hubs: Arc<Hubs>, pictures: Pictures) -> Self {
-        Self { hubs, pictures }
+    /// Watches are served by `hubs`, snapshots from `pictures`. Lines with names of processes and commands are refused where
+    /// `withholds_names`.
+    pub(super) fn new(hubs: Arc<Hubs>, pictures: Pictures, withholds_names: bool) -> Self {
+        Self { hubs, pictures, withholds_names }
+    }
+
+    fn select(&self, granularity: i32, filter: Option<pb::Filter>) -> Result<Selection, Status> {
+        let selection = Selection::new(granularity, filter)?;
+        if self.withholds_names && matches!(selection.granularity, Granularity::Process | Granularity::Command) {
+            return Err(Status::permission_denied(
+                "this agent does not know who asks, and withholds processes and commands: ask for CGROUP, CONTAINER, FUNCTION \
+                 or ZONE, or set access.client_ca_file or access.token_file in its configuration",
+            ));
+        }
+        Ok(selection)
     }
 
     async fn watch(self, request: pb::WatchRequest) -> Result<Response<FrameStream>, Status> {
-        let selection = Selection::new(request.granularity, request.filter)?;
+        let selection = self.select(request.granularity, request.filter)?;
         let stride = self.pictures.pace().grant(request.resolution)?;
         let frames = self.hubs.subscribe(Wish { selection, stride }).await?;
         Ok(Response::new(Box::pin(frames)))
     }
 
     async fn snapshot(self, request: pb::SnapshotRequest) -> Result<Response<pb::SnapshotResponse>, Status> {
-        let selection = Selection::new(request.granularity, request.filter)?;
+        let selection = self.select(request.granularity, request.filter)?;
         let whole = self.pictures.whole().await.map_err(stopping)?;
         let picture = Table::new(selection, self.pictures.epoch(), whole).whole_picture();
         Ok(Response::new(pb::SnapshotResponse { picture: Some(picture) }))

@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::export::access::{Gate, Wire};
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// How many connections are served at once; further ones wait in the kernel's queue.
     pub(super) connections: usize,
-    /// How long it may take from the connection to the first byte of the answer.
+    /// How long it may take from the connection to the first byte of the answer; where hands are shaken, they have their own time beside.
     pub(super) request: Duration,
     /// How long the client may take to receive the answer.
     pub(super) answer: Duration,
@@ -36,13 +38,14 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct LimitedListener {
     listener: TcpListener,
+    gate: Gate,
     places: Arc<Semaphore>,
     limits: Limits,
 }
 
 impl LimitedListener {
-    pub(super) fn new(listener: TcpListener, limits: Limits) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(limits.connections)), limits }
+    pub(super) fn new(listener: TcpListener, gate: Gate, limits: Limits) -> Self {
+        Self { listener, gate, places: Arc::new(Semaphore::new(limits.connections)), limits }
     }
 }
 
@@ -54,7 +57,8 @@ impl Listener for LimitedListener {
         // The semaphore is never closed; were it, connections would go without a place.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        let deadline = Box::pin(sleep(self.limits.request));
+        let stream = self.gate.take(stream);
+        let deadline = Box::pin(sleep(stream.handshake_limit() + self.limits.request));
         (LimitedStream { stream, deadline, answer: Some(self.limits.answer), _place: place }, address)
     }
 
@@ -64,9 +68,8 @@ impl Listener for LimitedListener {
 }
 
 /// A connection that fails with `TimedOut` when its time is up.
-#[derive(Debug)]
 pub(super) struct LimitedStream {
-    stream: TcpStream,
+    stream: Wire,
     deadline: Pin<Box<Sleep>>,
     /// How long the answer may take, until it begins.
     answer: Option<Duration>,
@@ -105,11 +108,15 @@ impl AsyncWrite for LimitedStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        this.check(context)?;
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        this.check(context)?;
+        Pin::new(&mut this.stream).poll_shutdown(context)
     }
 
     fn is_write_vectored(&self) -> bool {

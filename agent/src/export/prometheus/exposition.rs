@@ -32,14 +32,21 @@ pub(super) struct Exposition {
     format: Format,
     /// `{node_name="..."`, the beginning of every series' labels.
     opening: String,
+    exemplars: bool,
 }
 
 impl Exposition {
-    /// An empty page with room for `capacity` bytes.
+    /// An empty page with room for `capacity` bytes. It will have exemplars, where the format does.
     pub(super) fn new(format: Format, node_name: &str, capacity: usize) -> Self {
         let mut opening = String::from("{");
         push_label(&mut opening, "node_name", node_name);
-        Self { out: String::with_capacity(capacity), format, opening }
+        Self { out: String::with_capacity(capacity), format, opening, exemplars: true }
+    }
+
+    /// The page with exemplars or without.
+    pub(super) fn with_exemplars(mut self, exemplars: bool) -> Self {
+        self.exemplars = exemplars;
+        self
     }
 
     /// The format that is written.
@@ -123,7 +130,8 @@ impl FamilyWriter<'_> {
             labels.push(',');
             push_label(&mut labels, name, value);
         }
-        let (format, name, out) = (self.page.format, self.family.name, &mut self.page.out);
+        let Exposition { format, exemplars, ref mut out, .. } = *self.page;
+        let name = self.family.name;
         let mut cumulative = 0;
         let ends = BUCKETS.iter().copied().chain([f64::INFINITY]);
         for ((end, count), exemplar) in ends.zip(histogram.counts).zip(&histogram.exemplars) {
@@ -136,7 +144,7 @@ impl FamilyWriter<'_> {
             push_float(out, end);
             out.push_str("\"} ");
             out.push_str(Digits::of(cumulative).as_str());
-            if let (Format::OpenMetrics, Some(exemplar)) = (format, exemplar) {
+            if let (Format::OpenMetrics, true, Some(exemplar)) = (format, exemplars, exemplar) {
                 push_exemplar(out, exemplar);
             }
             out.push('\n');

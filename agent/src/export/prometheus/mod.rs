@@ -3,6 +3,7 @@
 //! A scrape asks the pipeline for the books, renders them off the async threads, and sends them as Prometheus text
 //! 0.0.4 or `OpenMetrics` 1.0, compressed on request.
 
+mod books;
 mod connection;
 mod exposition;
 mod family;

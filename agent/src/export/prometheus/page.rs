@@ -11,6 +11,17 @@ use super::processes::Processes;
 use super::zones::ZoneGroups;
 use super::{invocations, kepler, prony};
 
+/// What not everybody may see, and whether it is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// Processes.
+    pub(super) processes: bool,
+    /// Commands.
+    pub(super) commands: bool,
+    /// Single invocations, as exemplars.
+    pub(super) exemplars: bool,
+}
+
 /// What a page shows beside the books.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings<'a> {
@@ -18,8 +29,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) containers: &'a [ContainerLine],
     /// The pods, likewise.
     pub(super) pods: &'a [ContainerLine],
-    /// Whether processes are shown.
-    pub(super) processes: bool,
+    /// What of the books is shown.
+    pub(super) shown: Shown,
     /// How busy the CPUs are, from 0 to 1.
     pub(super) usage_ratio: f64,
     /// The agent's own cost.
@@ -31,8 +42,8 @@ pub(super) struct Surroundings<'a> {
 /// Renders the books. `capacity` is about how many bytes it will be.
 pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: Format, capacity: usize) -> String {
     let groups = ZoneGroups::of(snapshot);
-    let processes = around.processes.then(|| Processes::of(&snapshot.processes));
-    let mut page = Exposition::new(format, &snapshot.node.name, capacity);
+    let processes = around.shown.processes.then(|| Processes::of(&snapshot.processes));
+    let mut page = Exposition::new(format, &snapshot.node.name, capacity).with_exemplars(around.shown.exemplars);
 
     kepler::node(&mut page, snapshot, &groups, around.usage_ratio);
     if let Some(processes) = &processes {
@@ -47,10 +58,12 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
     if let Some(processes) = &processes {
         prony::processes(&mut page, processes, &groups);
     }
-    prony::commands(&mut page, &snapshot.commands, &groups);
+    if around.shown.commands {
+        prony::commands(&mut page, &snapshot.commands, &groups);
+    }
     prony::functions(&mut page, snapshot, &groups);
     invocations::write(&mut page, snapshot, &groups);
-    prony::others(&mut page, snapshot, processes.as_ref(), &groups);
+    prony::others(&mut page, snapshot, processes.as_ref(), around.shown.commands, &groups);
     prony::node(&mut page, snapshot);
 
     around.own.write(&mut page);

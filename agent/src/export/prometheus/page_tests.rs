@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::family::described_as;
 use super::negotiation::Format;
 use super::own_process::OwnProcess;
-use super::page::{Surroundings, render};
+use super::page::{Shown, Surroundings, render};
 use super::parser::{self, Page};
 use super::{sample_books, table};
 use crate::activity::Pid;
@@ -35,7 +35,8 @@ const TELEMETRY: &str = "# HELP prony_problems_total Problems met.\n# TYPE prony
     prony_problems_total{kind=\"x\",node_name=\"node-1\"} 3\n\n";
 
 fn around<'a>(containers: &'a [ContainerLine], pods: &'a [ContainerLine]) -> Surroundings<'a> {
-    Surroundings { containers, pods, processes: true, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
+    let shown = Shown { processes: true, commands: true, exemplars: true };
+    Surroundings { containers, pods, shown, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
 }
 
 fn text(books: &Snapshot, format: Format) -> String {

@@ -135,16 +135,20 @@ pub(super) fn functions(page: &mut Exposition, snapshot: &Snapshot, groups: &Zon
     joules(&mut page.family(&table::FUNCTION_PENDING_JOULES), groups, &usage, Nanoseconds::ZERO);
 }
 
-/// Writes what has no line at each level. `processes` is `None` where processes are not exported.
+/// Writes what has no line at each level. `processes` is `None` where processes are not exported, and `commands` false where
+/// commands are not.
 pub(super) fn others(
     page: &mut Exposition,
     snapshot: &Snapshot,
     processes: Option<&Processes<'_>>,
+    commands: bool,
     groups: &ZoneGroups<'_>,
 ) {
     let mut levels: Vec<Level> =
         processes.map(|processes| Level::of_processes(snapshot, processes, groups)).into_iter().collect();
-    levels.push(Level::of("command", &snapshot.other_commands, groups));
+    if commands {
+        levels.push(Level::of("command", &snapshot.other_commands, groups));
+    }
     levels.push(Level::of("cgroup", &snapshot.other_cgroups, groups));
     levels.push(Level::of("function", &snapshot.other_functions, groups));
     let mut write = |family: &'static Family, samples: Samples| {

@@ -12,14 +12,15 @@ use crate::telemetry;
 
 use super::negotiation::Format;
 use super::own_process::OwnProcess;
-use super::page::{self, Surroundings};
+
+use super::page::{self, Shown, Surroundings};
 use super::usage_ratio::UsageRatio;
 
 /// Makes pages.
 #[derive(Debug)]
 pub(super) struct Renderer {
     recorder: PrometheusHandle,
-    processes: bool,
+    shown: Shown,
     state: Mutex<State>,
 }
 
@@ -50,8 +51,8 @@ impl AsRef<[u8]> for SharedPage {
 }
 
 impl Renderer {
-    /// A renderer that adds `recorder`'s metrics to every page, and shows processes if `processes`.
-    pub(super) fn new(recorder: PrometheusHandle, processes: bool) -> Self {
+    /// A renderer that adds `recorder`'s metrics to every page.
+    pub(super) fn new(recorder: PrometheusHandle, shown: Shown) -> Self {
         let state = State {
             usage_ratio: UsageRatio::default(),
             containers: Containers::default(),
@@ -59,7 +60,7 @@ impl Renderer {
             latest: Vec::new(),
             size: 0,
         };
-        Self { recorder, processes, state: Mutex::new(state) }
+        Self { recorder, shown, state: Mutex::new(state) }
     }
 
     /// The page of a snapshot. Takes milliseconds with thousands of consumers: not for an async thread.
@@ -80,7 +81,7 @@ impl Renderer {
         let around = Surroundings {
             containers: &state.containers.update(snapshot, |_, _| true),
             pods: &state.pods.update(snapshot, |_, _| true),
-            processes: self.processes,
+            shown: self.shown,
             usage_ratio: state.usage_ratio.update(snapshot),
             own: OwnProcess::read(),
             telemetry: &self.recorder.render(),
@@ -99,13 +100,16 @@ mod tests {
     use super::*;
     use crate::export::prometheus::{parser, sample_books};
 
-    fn renderer(processes: bool) -> Renderer {
-        Renderer::new(PrometheusBuilder::new().build_recorder().handle(), processes)
+    fn renderer(processes: bool, names: bool) -> Renderer {
+        Renderer::new(
+            PrometheusBuilder::new().build_recorder().handle(),
+            Shown { processes, commands: names, exemplars: names },
+        )
     }
 
     #[test]
     fn one_window_is_rendered_once_for_each_format_while_it_is_being_sent() {
-        let renderer = renderer(true);
+        let renderer = renderer(true, true);
         let mut books = sample_books::full();
         let first = renderer.page(&books, Format::Text);
         let second = renderer.page(&books, Format::Text);
@@ -118,10 +122,32 @@ mod tests {
 
     #[test]
     fn processes_are_left_out_where_they_are_not_wanted() {
-        let page = renderer(false).page(&sample_books::full(), Format::Text);
+        let page = renderer(false, true).page(&sample_books::full(), Format::Text);
         let page = parser::parse(std::str::from_utf8(&page).unwrap(), Format::Text).unwrap();
         assert!(page.families.keys().all(|name| !name.starts_with("kepler_process_")));
         assert!(page.samples("prony_other_cpu_seconds_total").iter().all(|sample| sample.label("level") != "process"));
         assert!(page.families.contains_key("kepler_container_cpu_joules_total"));
+    }
+    #[test]
+    fn a_page_for_everybody_names_no_process_and_what_is_left_adds_up() {
+        let books = sample_books::full();
+        let open_metrics = renderer(false, false).page(&books, Format::OpenMetrics);
+        assert!(!std::str::from_utf8(&open_metrics).unwrap().contains(" # {"), "no single invocation");
+        let page = renderer(false, false).page(&books, Format::Text);
+        let text = std::str::from_utf8(&page).unwrap();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            for label in ["comm=", "exe=", "pid=", "level=\"command\"", "level=\"process\""] {
+                assert!(!line.contains(label), "{line}");
+            }
+        }
+        let page = parser::parse(text, Format::Text).unwrap();
+        let joules = |family: &str, labels: &[(&str, &str)]| -> f64 {
+            let fits = |sample: &&&parser::Sample| labels.iter().all(|(name, value)| sample.label(name) == *value);
+            page.samples(family).iter().filter(fits).map(|sample| sample.value.parse::<f64>().unwrap()).sum()
+        };
+        let active = [("zone", "package"), ("part", "active")];
+        let others = [active[0], active[1], ("level", "cgroup")];
+        let parts = joules("prony_cgroup_joules_total", &active) + joules("prony_other_joules_total", &others);
+        assert!((parts - joules("prony_zone_joules_total", &active)).abs() < 1e-6);
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -21,13 +21,16 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::config::PrometheusConfig;
+use crate::export::access::{Access, Door, Gate};
 use crate::export::listen::Listener;
 use crate::notice::Notice;
-use crate::snapshot::{Generation, SnapshotHandle};
+use crate::snapshot::SnapshotHandle;
 use crate::telemetry;
 
+use super::books::Books;
 use super::connection::{LimitedListener, Limits};
 use super::negotiation::Format;
+use super::page::Shown;
 use super::renderer::Renderer;
 
 /// How long the pipeline may take to answer before the client is told that it does not; it answers within a window.
@@ -36,8 +39,15 @@ const PIPELINE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long answers that are under way may take after the agent was told to stop.
 const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
+/// For how long a picture of the books is shown again where anybody may look: finer energy figures tell of the secrets that a
+/// program computes with (Lipp et al., PLATYPUS, IEEE S&P 2021).
+const SHOWN_FOR: Duration = Duration::from_secs(1);
+
 /// How much of a page is handed to the connection at once; other tasks get their turn in between.
 const PIECE: usize = 64 * 1024;
+
+/// What is answered without a token, for those that look whether the agent is well.
+const HEALTH: &str = "/healthz";
 
 static NO_ANSWER: Notice = Notice::new("snapshot_unanswered");
 
@@ -47,17 +57,24 @@ const LISTENER: Listener = Listener { purpose: "Prometheus", flag: "--metrics-li
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    gate: Gate,
     processes: bool,
     limits: Limits,
 }
 
 impl Server {
-    /// Takes the configured address. The error says what to do.
-    pub async fn bind(config: &PrometheusConfig) -> anyhow::Result<Self> {
+    /// Takes the configured address, for those whom `access` lets in. The error says what to do.
+    pub async fn bind(config: &PrometheusConfig, access: &Access) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?;
-        Ok(Self { listener, processes: config.processes, limits: Limits::default() })
+        let gate = Gate::new(access, Door::Http, listener.local_addr()?);
+        Ok(Self { listener, gate, processes: config.processes, limits: Limits::default() })
+    }
+
+    /// Where metrics are, as a client writes it.
+    pub fn url(&self) -> io::Result<String> {
+        Ok(format!("{}://{}/metrics", self.gate.scheme(), self.local_addr()?))
     }
 
     /// Where it listens: the configured address, with the port that the kernel chose where that was 0.
@@ -72,10 +89,15 @@ impl Server {
         recorder: PrometheusHandle,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let renderer = Arc::new(Renderer::new(recorder, self.processes));
-        let listener = LimitedListener::new(self.listener, self.limits);
+        let names = !self.gate.is_open();
+        let renderer = Arc::new(Renderer::new(
+            recorder,
+            Shown { processes: self.processes && names, commands: names, exemplars: names },
+        ));
+        let books = Books::new(snapshots, self.gate.is_open().then_some(SHOWN_FOR));
+        let listener = LimitedListener::new(self.listener, self.gate.clone(), self.limits);
         let stopping = shutdown.clone();
-        let serving = axum::serve(listener, router(App { snapshots, renderer }))
+        let serving = axum::serve(listener, router(App { books, renderer }, self.gate))
             .with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::select! {
             ended = serving => ended.context("the Prometheus listener ended"),
@@ -86,18 +108,31 @@ impl Server {
 
 #[derive(Clone, Debug)]
 struct App {
-    snapshots: SnapshotHandle,
+    books: Books,
     renderer: Arc<Renderer>,
 }
 
-fn router(app: App) -> Router {
+fn router(app: App, gate: Gate) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
-        .route("/healthz", get(health))
+        .route(HEALTH, get(health))
         .route("/", get(index))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(from_fn_with_state(gate, let_in))
         .layer(map_response(one_request_each))
         .with_state(app)
+}
+
+/// Answers those who may come in, and anybody who asks for health.
+async fn let_in(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    if request.uri().path() != HEALTH
+        && let Err(refusal) = gate.check(authorization)
+    {
+        let asks = [(header::WWW_AUTHENTICATE, "Bearer")];
+        return (StatusCode::UNAUTHORIZED, asks, format!("{refusal}\n")).into_response();
+    }
+    next.run(request).await
 }
 
 /// The limits on a connection are limits on a request because there is one request on each.
@@ -111,9 +146,8 @@ async fn index() -> Html<&'static str> {
 }
 
 async fn health(State(app): State<App>) -> Response {
-    // A picture without any line: what has changed after the end of all windows.
-    match tokio::time::timeout(PIPELINE_ANSWERS_WITHIN, app.snapshots.changed(Generation(u64::MAX))).await {
-        Ok(Ok(_)) => "ok\n".into_response(),
+    match tokio::time::timeout(PIPELINE_ANSWERS_WITHIN, app.books.are_kept()).await {
+        Ok(Ok(())) => "ok\n".into_response(),
         Ok(Err(stopped)) => unavailable(stopped.to_string()),
         Err(_) => unavailable(no_answer()),
     }
@@ -122,7 +156,7 @@ async fn health(State(app): State<App>) -> Response {
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::negotiate(accept);
-    let snapshot = match tokio::time::timeout(PIPELINE_ANSWERS_WITHIN, app.snapshots.whole()).await {
+    let snapshot = match tokio::time::timeout(PIPELINE_ANSWERS_WITHIN, app.books.whole()).await {
         Ok(Ok(snapshot)) => snapshot,
         Ok(Err(stopped)) => return unavailable(stopped.to_string()),
         Err(_) => return unavailable(no_answer()),

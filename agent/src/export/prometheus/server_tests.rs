@@ -8,8 +8,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use super::*;
+use crate::config::AccessConfig;
 use crate::export::prometheus::{parser, sample_books};
-use crate::snapshot::{Request, Snapshot, Stopped};
+use crate::snapshot::{Generation, Request, Snapshot, Stopped};
 
 /// A server on a free port of the loopback, over books that are answered for by `answer`.
 struct Running {
@@ -22,7 +23,7 @@ struct Running {
 impl Running {
     async fn start(limits: Limits, answer: impl Fn(Request) -> Result<(), Stopped> + Send + Sync + 'static) -> Self {
         let config = PrometheusConfig { listen: loopback(0), ..PrometheusConfig::default() };
-        let mut server = Server::bind(&config).await.unwrap();
+        let mut server = Server::bind(&config, &open_access()).await.unwrap();
         server.limits = limits;
         let address = server.local_addr().unwrap();
         let (windows, closed) = watch::channel(Generation(7));
@@ -54,6 +55,10 @@ impl Running {
         self.shutdown.cancel();
         self.serving.await.unwrap().unwrap();
     }
+}
+
+fn open_access() -> Access {
+    Access::open(&AccessConfig::default()).unwrap()
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -233,8 +238,8 @@ async fn stopping_does_not_wait_for_a_client_that_does_not_read() {
 async fn a_taken_port_is_an_error_that_names_the_fix() {
     let taken = TcpListener::bind(loopback(0)).await.unwrap();
     let listen = taken.local_addr().unwrap();
-    let error =
-        Server::bind(&PrometheusConfig { listen, ..PrometheusConfig::default() }).await.unwrap_err().to_string();
+    let config = PrometheusConfig { listen, ..PrometheusConfig::default() };
+    let error = Server::bind(&config, &open_access()).await.unwrap_err().to_string();
     assert!(error.contains(&listen.to_string()) && error.contains("--metrics-listen"), "{error}");
     assert!(error.contains(&format!("sport = :{}", listen.port())), "{error}");
 }

@@ -9,10 +9,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::args;
-use crate::cli::top::args::Granularity;
-use crate::cli::top::follow::{News, endpoint, follow};
+use crate::cli::top::args::{Credentials, Granularity};
+use crate::cli::top::follow::{News, follow};
+use crate::cli::top::server::Server;
 use crate::clock::Timestamp;
-use crate::config::GrpcConfig;
+use crate::config::{AccessConfig, GrpcConfig};
+use crate::export::access::Access;
 use crate::export::grpc::GrpcServer;
 use crate::invocation::{Ended, InvocationHandle};
 use crate::snapshot::{Epoch, Generation, NodeFacts, OtherLine, Request, Snapshot, SnapshotHandle};
@@ -38,9 +40,10 @@ impl Agent {
         });
         let config = GrpcConfig { enabled: true, listen: (Ipv4Addr::LOCALHOST, port).into(), backlog: 4 };
         let invocations = InvocationHandle::new(broadcast::channel(1).0, |_, _| Err(Ended));
+        let access = Access::open(&AccessConfig::default()).expect("no files");
+        let (epoch, window) = (Epoch(Timestamp::now().0), Duration::from_millis(100));
         let server =
-            GrpcServer::bind(&config, Epoch(Timestamp::now().0), Duration::from_millis(100), snapshots, invocations)
-                .expect("the port is free");
+            GrpcServer::bind(&config, &access, epoch, window, snapshots, invocations).expect("the port is free");
         let (address, shutdown) = (server.address(), CancellationToken::new());
         Self { address, shutdown: shutdown.clone(), server: tokio::spawn(server.run(shutdown)), _closed: closed }
     }
@@ -49,6 +52,10 @@ impl Agent {
         self.shutdown.cancel();
         self.server.await.expect("no panic").expect("no error");
     }
+}
+
+fn server(address: SocketAddr) -> Server {
+    Server::new(&address.to_string(), &Credentials::default()).expect("an address")
 }
 
 fn empty(since: Option<Generation>) -> Snapshot {
@@ -84,7 +91,7 @@ async fn an_agent_that_restarts_is_found_again() {
     let address = agent.address;
     let (sender, mut news) = mpsc::channel(4);
     let request = args(&[]).request(Granularity::Process);
-    let following = tokio::spawn(follow(endpoint(&address.to_string()).expect("an address"), request, sender));
+    let following = tokio::spawn(follow(server(address), request, sender));
     let News::Message(first) = next(&mut news).await else { panic!("no message") };
     agent.stop().await;
     let News::Lost(reason) = next(&mut news).await else { panic!("not lost") };
@@ -108,7 +115,7 @@ async fn a_request_that_cannot_be_answered_is_not_tried_again() {
     let agent = Agent::start(0);
     let (sender, mut news) = mpsc::channel(4);
     let request = args(&["--pid", "1"]).request(Granularity::Cgroup);
-    follow(endpoint(&agent.address.to_string()).expect("an address"), request, sender).await;
+    follow(server(agent.address), request, sender).await;
     let News::Refused(reason) = next(&mut news).await else { panic!("not refused") };
     assert!(reason.contains("filter.pid"), "{reason}");
     agent.stop().await;
@@ -122,5 +129,4 @@ async fn nobody_there_is_told_with_what_to_do() {
     let error = crate::cli::top::run(args(&["--once", "--endpoint", &format!("http://{address}")])).await;
     let text = error.expect_err("nobody listens").to_string();
     assert!(text.contains("prony run"), "{text}");
-    assert!(endpoint("http://a b").is_err());
 }

@@ -16,7 +16,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::books::{Books, WINDOW};
 use super::mirror::Mirror;
-use crate::config::GrpcConfig;
+use crate::config::{AccessConfig, GrpcConfig};
+use crate::export::access::Access;
 use crate::export::grpc::GrpcServer;
 use crate::invocation::{Ended, InvocationHandle};
 use crate::snapshot::Epoch;
@@ -34,13 +35,19 @@ fn no_invocations() -> InvocationHandle {
     InvocationHandle::new(broadcast::channel(1).0, |_, _| Err(Ended))
 }
 
+/// Everybody is let in.
+fn open_access() -> Access {
+    Access::open(&AccessConfig::default()).expect("no files")
+}
+
 fn serve(books: &Books, backlog: usize) -> Running {
     serve_with(books, backlog, no_invocations())
 }
 
 pub(super) fn serve_with(books: &Books, backlog: usize, invocations: InvocationHandle) -> Running {
     let config = GrpcConfig { enabled: true, listen: (Ipv4Addr::LOCALHOST, 0).into(), backlog };
-    let server = GrpcServer::bind(&config, Epoch(7), WINDOW, books.handle(), invocations).expect("a free port");
+    let server =
+        GrpcServer::bind(&config, &open_access(), Epoch(7), WINDOW, books.handle(), invocations).expect("a free port");
     let shutdown = CancellationToken::new();
     let address = server.address();
     Running { address, shutdown: shutdown.clone(), task: tokio::spawn(server.run(shutdown)) }
@@ -202,6 +209,7 @@ async fn a_port_that_is_taken_is_told_with_the_fix() {
     let books = Books::new();
     let running = serve(&books, 4);
     let config = GrpcConfig { enabled: true, listen: running.address, backlog: 4 };
-    let error = GrpcServer::bind(&config, Epoch(7), WINDOW, books.handle(), no_invocations()).expect_err("taken");
+    let error = GrpcServer::bind(&config, &open_access(), Epoch(7), WINDOW, books.handle(), no_invocations())
+        .expect_err("taken");
     assert!(error.to_string().contains("--grpc-listen"), "{error}");
 }
