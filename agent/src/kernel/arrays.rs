@@ -230,9 +230,9 @@ mod tests {
             arrays.take_marks(ShardId(shard), thorough, &mut marked);
             marked
         };
-        assert_eq!(take(0, true), []);
+        assert!(take(0, true).is_empty());
         assert_eq!(take(1, false), [3, 40, SLOTS as u32 - 1]);
-        assert_eq!(take(1, false), []);
+        assert!(take(1, false).is_empty());
         assert_eq!(take(1, true), [70]);
     }
 

@@ -10,7 +10,7 @@ const CARGO_CYCLONEDX: crates::Tool = crates::Tool { name: "cargo-cyclonedx", ve
 /// What the tool calls the file that it puts beside the manifest of each package of the workspace.
 const FILE: &str = "prony.cdx";
 
-/// Writes the agent's, in CycloneDX's JSON, and prints where it is.
+/// Writes the agent's as JSON, and prints where it is.
 pub(super) fn sbom() -> Result<ExitCode> {
     let tool = CARGO_CYCLONEDX.find_or_install()?;
     let mut command = Command::new(tool);
