@@ -3,7 +3,7 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use core::ptr::{read_volatile, write_volatile};
 
-use agent_ebpf::{CpuState, MARK_GROUP, SLOT_IDLE};
+use agent_ebpf::{CpuState, MARK_GROUP, Switch, WrittenState};
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 
 use crate::counters;
@@ -17,69 +17,71 @@ pub(crate) fn this_cpu() -> Option<*mut CpuState> {
     CPUS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
 }
 
-/// One context switch.
-pub(crate) struct Switch {
-    /// When, nanoseconds. Before the slice or the window began it means then.
-    pub(crate) at_ns: u64,
-    /// Who leaves the CPU.
-    pub(crate) leaving: u32,
-    /// Until when the slice was somebody else's than who leaves, nanoseconds; 0 where it is all of one.
-    pub(crate) others_until_ns: u64,
-    /// Who comes.
-    pub(crate) next: u32,
-    /// The address of the task that comes; 0 where it is not known.
-    pub(crate) next_task: u64,
-    /// Whether what the CPU's counters have counted is charged too, if there are any.
-    pub(crate) counts: bool,
-}
-
 /// Ends the time slice that began at the CPU's last switch, and begins the next.
-///
-/// The agent may read at any moment: `sequence` is odd meanwhile.
 ///
 /// # Safety
 /// `state` is the state of the CPU that this runs on, with interrupts off (as in `sched_switch`).
 #[inline(always)]
 pub(crate) unsafe fn switch(state: *mut CpuState, switch: &Switch) {
-    // SAFETY: `state` points into CPUS, and no other CPU writes to it.
-    unsafe {
-        let sequence = read_volatile(&raw const (*state).sequence);
-        write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(1));
-        let mut since = read_volatile(&raw const (*state).since_ns);
-        // What was handed out with the window before stays as it is.
-        let now_ns = switch.at_ns.max(since).max(read_volatile(&raw const (*state).window_ns));
-        if since != 0 {
-            if switch.others_until_ns > since {
-                bill(state, read_volatile(&raw const (*state).slot), switch.others_until_ns - since);
-                since = switch.others_until_ns;
-                if switch.counts && counters::are_open() {
-                    counters::split(state);
-                }
-            }
-            bill(state, switch.leaving, now_ns.saturating_sub(since));
-        }
-        write_volatile(&raw mut (*state).since_ns, now_ns);
-        write_volatile(&raw mut (*state).slot, switch.next);
-        write_volatile(&raw mut (*state).task, switch.next_task);
-        if switch.counts && counters::are_open() {
-            counters::count(state, switch.leaving);
-        }
-        write_volatile(&raw mut (*state).sequence, sequence.wrapping_add(2));
-    }
+    agent_ebpf::switch(&OwnState(state), switch);
 }
 
-/// # Safety
-/// As for [`switch`].
-#[inline(always)]
-unsafe fn bill(state: *mut CpuState, slot: u32, length_ns: u64) {
-    if slot == SLOT_IDLE {
-        // SAFETY: `state` points into CPUS, and no other CPU writes to it.
-        unsafe {
-            let idle = read_volatile(&raw const (*state).idle_ns);
-            write_volatile(&raw mut (*state).idle_ns, idle + length_ns);
+/// The state of the CPU that this runs on, which points into CPUS. No other CPU writes to it.
+struct OwnState(*mut CpuState);
+
+macro_rules! fields {
+    ($($read:ident, $($write:ident)?: $type:ty;)*) => {
+        $(
+            #[inline(always)]
+            fn $read(&self) -> $type {
+                // SAFETY: the state points into CPUS.
+                unsafe { read_volatile(&raw const (*self.0).$read) }
+            }
+            $(
+                #[inline(always)]
+                fn $write(&self, value: $type) {
+                    // SAFETY: the state points into CPUS, and no other CPU writes this field.
+                    unsafe { write_volatile(&raw mut (*self.0).$read, value) }
+                }
+            )?
+        )*
+    };
+}
+
+impl WrittenState for OwnState {
+    fields! {
+        sequence, set_sequence: u64;
+        since_ns, set_since_ns: u64;
+        idle_ns, set_idle_ns: u64;
+        slot, set_slot: u32;
+        window_ns,: u64;
+    }
+
+    #[inline(always)]
+    fn set_task(&self, task: u64) {
+        // SAFETY: the state points into CPUS, and no other CPU writes this field.
+        unsafe { write_volatile(&raw mut (*self.0).task, task) }
+    }
+
+    #[inline(always)]
+    fn charge(&self, slot: u32, length_ns: u64) {
+        charge(self.0, slot, length_ns);
+    }
+
+    #[inline(always)]
+    fn count(&self, leaving: u32) {
+        if counters::are_open() {
+            // SAFETY: this CPU's state, while its sequence is odd.
+            unsafe { counters::count(self.0, leaving) }
         }
-    } else {
-        charge(state, slot, length_ns);
+    }
+
+    #[inline(always)]
+    fn split_counts(&self) {
+        if counters::are_open() {
+            // SAFETY: as above.
+            unsafe { counters::split(self.0) }
+        }
     }
 }
 

@@ -6,6 +6,9 @@
 
 mod cells;
 mod events;
+mod protocol;
+#[cfg(test)]
+mod protocol_model;
 mod requests;
 
 pub use cells::{
@@ -16,6 +19,7 @@ pub use events::{
     CGROUP_PATH_BYTES, CgroupEvent, EVENT_CGROUP_MADE, EVENT_CGROUP_REMOVED, EVENT_EXEC, EVENT_EXIT, EXEC_PATH_BYTES,
     ExecEvent, ExitEvent,
 };
+pub use protocol::{Attempt, ReadState, Switch, WrittenState, switch, try_read};
 pub use requests::{
     COUNT_BEGUN, COUNT_LOST, COUNT_NO_ROOM, COUNT_UNANSWERED, COUNTS, REQUEST_HANDED_OVER, Request, Running,
     SERVER_WORDS, TARGET_BYTES, ThreadState,

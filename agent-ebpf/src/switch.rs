@@ -4,6 +4,7 @@ use core::ptr::read_volatile;
 
 use agent_ebpf::{
     CACHE_ENTRIES, CacheEntry, ConsumerKey, CpuState, FLAG_KERNEL_THREAD, SLOT_IDLE, SLOT_OVERFLOW, SLOT_UNKNOWN,
+    Switch,
 };
 use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_cgroup_id,
@@ -11,7 +12,7 @@ use aya_ebpf::helpers::{
 };
 use aya_ebpf::programs::TracePointContext;
 
-use crate::account::{Switch, mark, switch, this_cpu};
+use crate::account::{mark, switch, this_cpu};
 use crate::layout::{PF_KTHREAD, SWITCH_NEXT_PID};
 use crate::slots::{find, hand_out};
 use crate::task::{Probing, Reader, Task};

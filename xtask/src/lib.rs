@@ -10,6 +10,7 @@ pub mod crates;
 pub mod debian;
 pub mod ebpf;
 pub mod lock;
+pub mod nightly;
 pub mod process;
 pub mod pypi;
 pub mod servers;

@@ -10,9 +10,9 @@ use aya::programs::ProgramError;
 use crate::activity::Shards;
 use crate::notice::Notice;
 
+use super::arrays::Arrays;
 use super::on_demand::{FREE_SLOTS, OnDemand};
 use super::shared_array::SharedArray;
-use super::shared_memory::Arrays;
 
 /// Removes consumers that have ended, and makes their slots free for others: many by one run of a program in the kernel,
 /// or where it does not let programs be run (before 5.10) one after the other.

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::activity::Topology;
 
+use super::arrays::Arrays;
 use super::btf_layout::{Layout, LayoutError};
 use super::counter_events::CounterEvents;
 use super::counters::{CounterState, OpenCounters};
@@ -24,7 +25,7 @@ use super::on_demand::OnDemand;
 use super::pins::{PinOptions, Pinned, Pins, fingerprint};
 use super::program_cost::ProgramCost;
 use super::shared_array::SharedArray;
-use super::shared_memory::{Arrays, SharedMemory};
+use super::shared_memory::SharedMemory;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("PRONY_EBPF_OBJECT"));
 

@@ -2,6 +2,7 @@
 //! `unsafe`.
 #![expect(unsafe_code, reason = "shared memory with the kernel, and system calls that have no safe wrapper")]
 
+mod arrays;
 mod btf_layout;
 mod counter_events;
 mod counters;

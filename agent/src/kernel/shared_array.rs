@@ -49,6 +49,17 @@ impl<T: Plain> SharedArray<T> {
         Ok(Self { start, elements, bytes, element: PhantomData })
     }
 
+    /// Of no map: zeros that are this process's alone.
+    #[cfg(test)]
+    pub(super) fn anonymous(elements: usize) -> Self {
+        let bytes = (elements * size_of::<T>()).next_multiple_of(rustix::param::page_size());
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+        let start =
+            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes, protection, MapFlags::PRIVATE) }.unwrap();
+        Self { start: NonNull::new(start.cast()).unwrap(), elements, bytes, element: PhantomData }
+    }
+
     /// How many elements there are.
     pub(super) fn len(&self) -> usize {
         self.elements
@@ -92,5 +103,34 @@ impl<T> Drop for SharedArray<T> {
         // SAFETY: the mapping was made with these numbers and nobody holds a reference into it.
         let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) };
         debug_assert!(unmapped.is_ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_apart_and_keep_what_is_written() {
+        let array = SharedArray::<u64>::anonymous(1_000);
+        assert_eq!((array.len(), array.get(999)), (1_000, 0));
+        array.set(998, u64::MAX);
+        array.set(999, 7);
+        assert_eq!([997, 998, 999].map(|index| array.get(index)), [0, u64::MAX, 7]);
+        // SAFETY: the element lies in the mapping.
+        assert_eq!(unsafe { array.element(999).read_volatile() }, 7);
+    }
+
+    #[test]
+    fn eight_bytes_are_read_at_once() {
+        let array = SharedArray::<u8>::anonymous(24);
+        array.set(23, 1);
+        assert_eq!((array.word(8), array.word(16).to_ne_bytes()), (0, [0, 0, 0, 0, 0, 0, 0, 1]));
+    }
+
+    #[test]
+    #[should_panic(expected = "element 24 of 24")]
+    fn what_is_beyond_the_last_element_is_not_touched() {
+        SharedArray::<u8>::anonymous(24).get(24);
     }
 }

@@ -5,11 +5,13 @@
 mod books;
 mod bytes;
 mod config;
+mod grpc_requests;
 mod kernel;
 mod kernel_text;
 mod metadata;
 mod meter_v1;
 mod meter_v2;
+mod pictures;
 mod spans;
 mod state;
 mod sysfs;
@@ -37,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     target("container_list", metadata::container_list),
     target("cpu_list", kernel_text::cpu_list),
     target("cpu_topology", sysfs::cpu_topology),
+    target("cri_answers", metadata::cri_answers),
+    target("grpc_requests", grpc_requests::grpc_requests),
     target("hwmon", sysfs::hwmon),
     target("kernel_events", kernel::kernel_events),
     target("meter_v1", meter_v1::meter_v1),

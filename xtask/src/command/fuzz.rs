@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use xtask::process::{self, find_on_path, say};
-use xtask::{crates, ebpf, workspace};
+use xtask::{crates, ebpf, nightly, workspace};
 
 const CARGO_FUZZ: crates::Tool = crates::Tool { name: "cargo-fuzz", version: "0.13.2" };
 /// The longest that one case may take, in seconds, and the most memory, in MiB: more of either is a finding.
@@ -26,9 +26,10 @@ impl Options {
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--seconds" => {
-                    let seconds = arguments.next().and_then(|number| number.parse().ok()).filter(|&number| number > 0);
-                    options.seconds = seconds.ok_or("--seconds takes a whole number, for example `--seconds 60`")?;
+                length @ ("--seconds" | "--minutes") => {
+                    let seconds = seconds(length, arguments.next());
+                    options.seconds =
+                        seconds.ok_or_else(|| format!("{length} takes a whole number, for example `{length} 60`"))?;
                 }
                 unknown if unknown.starts_with('-') => return Err(format!("fuzz has no option `{unknown}`")),
                 target if options.target.is_none() => options.target = Some(target.to_owned()),
@@ -37,6 +38,12 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// How long `--seconds` or `--minutes` with this number is.
+fn seconds(unit: &str, number: Option<&String>) -> Option<u32> {
+    let number: u32 = number?.parse().ok().filter(|&number| number > 0)?;
+    number.checked_mul(if unit == "--minutes" { 60 } else { 1 })
 }
 
 /// Fuzzes one target or all of them, one after the other. What a target has met is kept under `target/fuzz` and is where
@@ -91,24 +98,10 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
 
 /// What has to be installed first, if anything.
 fn missing_compiler() -> Option<String> {
-    if find_on_path("rustup").is_none() {
-        return Some(
-            "fuzzing needs a nightly compiler beside the pinned one: install rustup, https://rustup.rs".into(),
-        );
-    }
-    if process::output(nightly("rustc").arg("--version")).is_err() {
-        return Some("no nightly compiler is installed: `rustup toolchain install nightly --profile minimal`".into());
-    }
-    if find_on_path("c++").is_none() {
-        return Some("no C++ compiler is installed, which libFuzzer is built with: `apt-get install g++`".into());
-    }
-    None
-}
-
-fn nightly(program: &str) -> Command {
-    let mut rustup = Command::new("rustup");
-    ebpf::clean_environment(&mut rustup).args(["run", "nightly", program]);
-    rustup
+    nightly::missing().or_else(|| {
+        let missing = find_on_path("c++").is_none();
+        missing.then(|| "no C++ compiler is installed, which libFuzzer is built with: `apt-get install g++`".into())
+    })
 }
 
 /// The fuzzers are a workspace of their own; they are built from the same versions as the agent.
@@ -125,7 +118,7 @@ fn run(cargo_fuzz: &Path, folder: &Path, objects: &Path, target: &str, seconds: 
     let build = workspace::target().join("fuzz");
     let met = build.join("corpus").join(target);
     fs::create_dir_all(&met).with_context(|| format!("cannot create {}", met.display()))?;
-    let mut command = nightly(&cargo_fuzz.to_string_lossy());
+    let mut command = nightly::command(&cargo_fuzz.to_string_lossy());
     command.args(["fuzz", "run", "--fuzz-dir"]).arg(folder).arg("--target-dir").arg(&build);
     command.arg(target).arg(&met).arg(folder.join("corpus").join(target)).arg("--").args(LIMITS);
     command.arg(format!("-max_total_time={seconds}"));
@@ -151,8 +144,9 @@ mod tests {
         let both = Options { seconds: 5, target: Some("config".into()) };
         assert_eq!(parse("--seconds 5 config"), Ok(both.clone()));
         assert_eq!(parse("config --seconds 5"), Ok(both));
+        assert_eq!(parse("config --minutes 5"), Ok(Options { seconds: 300, target: Some("config".into()) }));
         assert_eq!(parse(""), Ok(Options { seconds: 60, target: None }));
-        for wrong in ["--seconds", "--seconds 0", "--seconds x", "--minutes 1", "one two"] {
+        for wrong in ["--seconds", "--seconds 0", "--seconds x", "--minutes 99999999", "--hours 1", "one two"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

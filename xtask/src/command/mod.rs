@@ -4,7 +4,9 @@ mod agent;
 mod bench;
 mod deny;
 mod fuzz;
+mod miri;
 mod run;
+mod sbom;
 mod test;
 mod vm_test;
 
@@ -27,14 +29,18 @@ Usage: cargo xtask <COMMAND>
                             --install  first fetch the servers that tests talk to (under target/tools, no system
                                        package); FILTER  only what has this in its name.
   bench [NAME] [ARGUMENTS]  Run a benchmark, or list them.
-  fuzz [--seconds N] [TARGET]
-                            Look for input that breaks a parser, N seconds (60) for each target. Needs a nightly
-                            compiler beside the pinned one, and says how to get it.
   vm-test [--kernel NAME] [--machine NAME] [--docs FILE]
                             Boot kernels of Debian's in virtual machines of QEMU, with and without RAPL, and try the
                             agent in each. QEMU and kernels are fetched first, under target/tools.
+  fuzz [--seconds N | --minutes N] [TARGET]
+                            Look for input that breaks a parser, N seconds (60) or minutes for each target. Needs a
+                            nightly compiler beside the pinned one, and says how to get it.
+  miri                      Run the unit tests of what has `unsafe` on Miri, which sees what is undefined. Needs a
+                            nightly compiler with Miri, and says how to get it.
   deny                      Check licences, sources and duplicates of all dependencies, and known vulnerabilities, as
                             deny.toml says. cargo-deny is built first, once.
+  sbom                      Write what is linked into the agent as CycloneDX JSON and print the file's path.
+                            cargo-cyclonedx is built first, once.
   help                      This text.
 
 Examples:
@@ -43,7 +49,7 @@ Examples:
   cargo xtask run -- doctor
   cargo xtask test books
   cargo xtask bench switch
-  cargo xtask fuzz --seconds 600 config
+  cargo xtask fuzz --minutes 10 config
   cargo xtask vm-test --kernel 6.12 --machine intel
 ";
 
@@ -75,11 +81,13 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         },
         "vm-test" => vm_test::vm_test(rest),
         "deny" if rest.is_empty() => deny::deny(),
+        "miri" if rest.is_empty() => miri::miri(),
+        "sbom" if rest.is_empty() => sbom::sbom(),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
-        "build-ebpf" | "deny" => Ok(refuse(&format!("{command} takes no arguments"))),
+        "build-ebpf" | "deny" | "miri" | "sbom" => Ok(refuse(&format!("{command} takes no arguments"))),
         other => Ok(refuse(&format!("there is no command `{other}`"))),
     }
 }
@@ -87,4 +95,23 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
 fn refuse(problem: &str) -> ExitCode {
     eprint!("xtask: {problem}\n\n{USAGE}");
     ExitCode::from(USAGE_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuses(line: &str) -> bool {
+        let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        dispatch(&arguments).unwrap() == ExitCode::from(USAGE_ERROR)
+    }
+
+    #[test]
+    fn every_command_is_in_the_usage_and_takes_nothing_that_it_does_not_know() {
+        for command in ["build-ebpf", "deny", "fuzz", "miri", "sbom", "test"] {
+            assert!(USAGE.contains(&format!("\n  {command} ")), "{command}");
+            assert!(refuses(&format!("{command} --no-such-option")), "{command}");
+        }
+        assert!(refuses("sboms"));
+    }
 }

@@ -16,9 +16,11 @@ mod pictures;
 mod selection;
 mod server;
 mod service;
+mod services;
 mod table;
 #[cfg(test)]
 mod tests;
 mod totals;
 
 pub use server::GrpcServer;
+pub use services::GrpcServices;

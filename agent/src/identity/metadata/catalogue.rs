@@ -13,6 +13,14 @@ const MOST_LABELS: usize = 64;
 const LONGEST_KEY: usize = 317;
 const LONGEST_VALUE: usize = 256;
 
+/// How much is kept of a name, a namespace, an id or a UID, in bytes. Kubernetes' own limit is 253; no cgroup bears a longer one.
+const LONGEST_NAME: usize = 256;
+
+/// A name, namespace, id or UID, cut to its bound.
+pub(super) fn name(text: &str) -> Arc<str> {
+    text[..text.floor_char_boundary(LONGEST_NAME)].into()
+}
+
 /// A label that may be kept, cut to its bounds; one whose key is too long is left out.
 pub(super) fn labels<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
     pairs
@@ -146,6 +154,13 @@ mod tests {
         let gone = [MetadataNews::ContainerGone("y".into()), MetadataNews::PodGone("a".into())];
         assert_eq!(catalogue.remove_pod("a"), gone);
         assert_eq!(catalogue.remove_pod("a"), []);
+    }
+
+    #[test]
+    fn hostile_names_are_bounded() {
+        assert_eq!(&*name("hello-1"), "hello-1");
+        assert_eq!(name(&"ä".repeat(40_000)).len(), LONGEST_NAME);
+        assert_eq!(name(&format!("a{}", "ä".repeat(40_000))).len(), LONGEST_NAME - 1, "no half letters");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! (`GET /events`), as far as they are needed. Unknown fields are passed over.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::identity::ContainerFacts;
 
-use super::catalogue::labels;
+use super::catalogue::{labels, name};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -45,7 +46,7 @@ pub enum ContainerEvent {
     /// A container is there, or has another name.
     There(ContainerFacts),
     /// The container of this id is no more.
-    Gone(String),
+    Gone(Arc<str>),
     /// Something that is not of interest.
     Other,
 }
@@ -62,7 +63,7 @@ pub fn read_container_list(json: &[u8]) -> Result<Vec<ContainerFacts>, serde_jso
     let listed: Vec<Listed> = serde_json::from_slice(json)?;
     let facts = |listed: Listed| {
         let names = listed.names.unwrap_or_default();
-        facts(listed.id, names.first().map_or("", String::as_str), &listed.labels.unwrap_or_default())
+        facts(&listed.id, names.first().map_or("", String::as_str), &listed.labels.unwrap_or_default())
     };
     Ok(listed.into_iter().map(facts).collect())
 }
@@ -79,20 +80,20 @@ pub fn read_container_event(json: &[u8]) -> Result<ContainerEvent, serde_json::E
     let mut attributes = event.actor.attributes.unwrap_or_default();
     Ok(match event.action.as_str() {
         "create" | "init" | "start" | "rename" => {
-            let name = attributes.get("name").cloned().unwrap_or_default();
+            let own = attributes.get("name").cloned().unwrap_or_default();
             attributes.retain(|key, _| !NO_LABELS.contains(&key.as_str()));
-            ContainerEvent::There(facts(event.actor.id, &name, &attributes))
+            ContainerEvent::There(facts(&event.actor.id, &own, &attributes))
         }
-        "destroy" | "remove" => ContainerEvent::Gone(event.actor.id),
+        "destroy" | "remove" => ContainerEvent::Gone(name(&event.actor.id)),
         _ => ContainerEvent::Other,
     })
 }
 
-fn facts(id: String, name: &str, labelled: &BTreeMap<String, String>) -> ContainerFacts {
+fn facts(id: &str, own_name: &str, labelled: &BTreeMap<String, String>) -> ContainerFacts {
     ContainerFacts {
-        id: id.into(),
-        name: name.trim_start_matches('/').into(),
-        pod_uid: labelled.get("io.kubernetes.pod.uid").map(|uid| uid.as_str().into()),
+        id: name(id),
+        name: name(own_name.trim_start_matches('/')),
+        pod_uid: labelled.get("io.kubernetes.pod.uid").map(|uid| name(uid)),
         labels: labels(labelled.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
     }
 }

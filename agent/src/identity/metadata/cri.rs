@@ -2,11 +2,9 @@
 //! gone before anybody asks for the next list, but only the labels that a pod was made with, and its socket is as good as
 //! root: it is used where it is asked for only.
 
-use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use prony_proto::runtime::v1 as pb;
@@ -17,10 +15,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tracing::info;
 
-use crate::identity::{ContainerFacts, MetadataNews, PodFacts};
 use crate::notice::Notice;
 
-use super::catalogue::{Catalogue, labels};
+use super::catalogue::name;
+use super::cri_answers::CriAnswers;
 use super::{Source, Tell};
 
 /// Where runtimes listen: containerd, CRI-O, k3s' containerd, Docker behind cri-dockerd.
@@ -59,10 +57,11 @@ pub(super) struct Cri {
 
 impl Cri {
     /// Runs for as long as it is polled.
-    pub(super) async fn run(&self, catalogue: &mut Catalogue, tell: &Tell) {
+    pub(super) async fn run(&self, tell: &Tell) {
+        let mut answers = CriAnswers::default();
         let mut pause = self.every;
         loop {
-            let Err(problem) = self.follow(catalogue, &mut pause, tell).await;
+            let Err(problem) = self.follow(&mut answers, &mut pause, tell).await;
             UNAVAILABLE.warn(format_args!(
                 "pods have no names: the container runtime at {}: {problem}. Is it running, and may the agent open its \
                  socket (identity.cri_socket)? What is known stays; it is asked again",
@@ -75,11 +74,11 @@ impl Cri {
     }
 
     /// Until something fails.
-    async fn follow(&self, catalogue: &mut Catalogue, pause: &mut Duration, tell: &Tell) -> Result<Infallible, String> {
+    async fn follow(&self, answers: &mut CriAnswers, pause: &mut Duration, tell: &Tell) -> Result<Infallible, String> {
         let mut client = self.connect().await?;
         let version = within(client.version(pb::VersionRequest {})).await?;
-        let count = list(&mut client, catalogue, tell).await?;
-        info!("{} {} tells of {count} pods", version.runtime_name, version.runtime_version);
+        let count = list(&mut client, answers, tell).await?;
+        info!("{} {} tells of {count} pods", name(&version.runtime_name), name(&version.runtime_version));
         *pause = self.every;
         let mut events = pin!(events(client.clone()));
         let mut has_events = true;
@@ -88,11 +87,11 @@ impl Cri {
         loop {
             tokio::select! {
                 () = sleep_until(next) => {
-                    list(&mut client, catalogue, tell).await?;
+                    list(&mut client, answers, tell).await?;
                     next = Instant::now() + if has_events { LIST_ANEW } else { self.every };
                 }
                 event = events.next(), if has_events => match event {
-                    Some(Ok(event)) => tell.news(news(event, catalogue)),
+                    Some(Ok(event)) => tell.news(answers.event(event)),
                     Some(Err(status)) if status.code() == Code::Unimplemented => {
                         info!("it has no events, and is asked for lists every {} s", self.every.as_secs_f64());
                         has_events = false;
@@ -123,55 +122,13 @@ fn events(mut client: Client) -> impl Stream<Item = Result<pb::ContainerEventRes
 }
 
 /// Lists everything; how many pods there are.
-async fn list(client: &mut Client, catalogue: &mut Catalogue, tell: &Tell) -> Result<usize, String> {
+async fn list(client: &mut Client, answers: &mut CriAnswers, tell: &Tell) -> Result<usize, String> {
     let sandboxes = within(client.list_pod_sandbox(pb::ListPodSandboxRequest {})).await?.items;
     let listed = within(client.list_containers(pb::ListContainersRequest {})).await?.containers;
-    let mut pods = Vec::with_capacity(sandboxes.len());
-    let mut of_sandbox = HashMap::with_capacity(sandboxes.len());
-    for pb::PodSandbox { id, metadata, labels } in sandboxes {
-        let Some(pod) = pod(metadata, &labels) else { continue };
-        of_sandbox.insert(id, pod.uid.clone());
-        pods.push(pod);
-    }
-    let containers = listed.into_iter().map(|container| {
-        let pod_uid = of_sandbox.get(&container.pod_sandbox_id).cloned();
-        facts(&container.id, container.metadata, pod_uid)
-    });
-    let (count, containers) = (pods.len(), containers.collect());
-    tell.news(catalogue.replace(pods, containers));
+    let count = sandboxes.len();
+    tell.news(answers.listed(sandboxes, listed));
     tell.up(Source::Cri, true);
     Ok(count)
-}
-
-/// What an event says that was not known.
-fn news(event: pb::ContainerEventResponse, catalogue: &mut Catalogue) -> Vec<MetadataNews> {
-    let deleted = event.container_event_type() == pb::ContainerEventType::ContainerDeletedEvent;
-    let sandbox = event.pod_sandbox_status.unwrap_or_default();
-    let pod = pod(sandbox.metadata, &sandbox.labels);
-    if deleted {
-        return match pod {
-            Some(pod) if event.container_id == sandbox.id => catalogue.remove_pod(&pod.uid),
-            _ => catalogue.remove(&event.container_id).into_iter().collect(),
-        };
-    }
-    let Some(pod) = pod else { return Vec::new() };
-    let uid = &pod.uid;
-    let statuses = event.containers_statuses.into_iter();
-    let containers = statuses.map(|status| facts(&status.id, status.metadata, Some(Arc::clone(uid)))).collect();
-    catalogue.put_pod(pod, containers)
-}
-
-fn pod(metadata: Option<pb::PodSandboxMetadata>, pairs: &HashMap<String, String>) -> Option<PodFacts> {
-    let pb::PodSandboxMetadata { name, uid, namespace } = metadata?;
-    // In order, so that of too many the same ones are kept.
-    let pairs: BTreeMap<&str, &str> = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let (uid, name, namespace) = (uid.into(), name.into(), namespace.into());
-    Some(PodFacts { uid, name, namespace, labels: labels(pairs.into_iter()), owner: None })
-}
-
-fn facts(id: &str, metadata: Option<pb::ContainerMetadata>, pod_uid: Option<Arc<str>>) -> ContainerFacts {
-    let name = metadata.unwrap_or_default().name.into();
-    ContainerFacts { id: id.into(), name, pod_uid, ..ContainerFacts::default() }
 }
 
 async fn within<T>(answer: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, String> {

@@ -11,6 +11,7 @@ mod catalogue;
 mod cluster;
 mod container_list;
 mod cri;
+mod cri_answers;
 #[cfg(test)]
 mod cri_tests;
 mod engine_api;
@@ -22,6 +23,7 @@ mod tests;
 mod watched_pod;
 
 pub use container_list::{ContainerEvent, read_container_event, read_container_list};
+pub use cri_answers::CriAnswers;
 pub use pod_list::read_pod_list;
 
 use std::path::Path;
@@ -159,7 +161,7 @@ impl Following {
             Self::Kubelet(kubelet) => kubelet.run(catalogue, tell).await,
             Self::ApiServer(api_server) => api_server.run(catalogue, tell).await,
             Self::Engine(engine) => engine.run(catalogue, tell).await,
-            Self::Cri(cri) => cri.run(catalogue, tell).await,
+            Self::Cri(cri) => cri.run(tell).await,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::identity::{ContainerFacts, Owner, PodFacts};
 
-use super::catalogue::labels;
+use super::catalogue::{labels, name};
 
 /// The annotation that a static pod's cgroup is named by (`kubetypes.ConfigHashAnnotationKey` in the kubelet).
 const CONFIG_HASH: &str = "kubernetes.io/config.hash";
@@ -109,8 +109,8 @@ impl Pod {
             let id = status.container_id?;
             let id = id.split_once("://").map_or(id.as_str(), |(_, id)| id);
             (!id.is_empty()).then(|| ContainerFacts {
-                id: id.into(),
-                name: status.name.into(),
+                id: name(id),
+                name: name(&status.name),
                 pod_uid: Some(facts.uid.clone()),
                 ..ContainerFacts::default()
             })
@@ -126,11 +126,11 @@ fn facts_of(metadata: Metadata) -> PodFacts {
     let owner = owners.iter().find(|owner| owner.controller == Some(true)).or(owners.first());
     let labelled = metadata.labels.unwrap_or_default();
     PodFacts {
-        uid: uid.unwrap_or(&metadata.uid).as_str().into(),
-        namespace: metadata.namespace.into(),
-        name: metadata.name.into(),
+        uid: name(uid.unwrap_or(&metadata.uid)),
+        namespace: name(&metadata.namespace),
+        name: name(&metadata.name),
         labels: labels(labelled.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
-        owner: owner.map(|owner| Owner { kind: owner.kind.as_str().into(), name: owner.name.as_str().into() }),
+        owner: owner.map(|owner| Owner { kind: name(&owner.kind), name: name(&owner.name) }),
     }
 }
 
