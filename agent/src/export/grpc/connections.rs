@@ -15,6 +15,8 @@ use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
 
 use crate::export::access::{Gate, Wire};
 
+use super::server::LISTENER;
+
 /// How many connections are served at once; further ones wait in the kernel's queue.
 pub(super) const MAX_CONNECTIONS: usize = 256;
 /// How long it may take from the connection until HTTP/2 is spoken, with shaking hands.
@@ -32,8 +34,16 @@ pub(super) fn limited(
         // The semaphore is never closed; were it, connections would go without a place.
         loop {
             let place = Arc::clone(&places).acquire_owned().await.ok();
-            let Some(stream) = incoming.next().await else { return };
-            yield stream.map(|stream| Connection {
+            let stream = match incoming.next().await {
+                None => return,
+                Some(Ok(stream)) => stream,
+                // Whoever serves what is yielded here would ask again at once, and again.
+                Some(Err(error)) => {
+                    LISTENER.not_taken(&error).await;
+                    continue;
+                }
+            };
+            yield Ok(Connection {
                 peer: stream.connect_info(),
                 wire: gate.take(stream),
                 beginning: Some(Beginning { awaited: PREFACE_BYTES, deadline: Box::pin(sleep(BEGINS_WITHIN)) }),

@@ -42,7 +42,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// How often it is looked whether windows close: far more rarely than they do, since every look wakes a thread.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-const LISTENER: Listener = Listener { purpose: "gRPC", flag: "--grpc-listen", key: "grpc.listen" };
+pub(super) const LISTENER: Listener = Listener { purpose: "gRPC", flag: "--grpc-listen", key: "grpc.listen" };
 
 /// A bound listener.
 #[derive(Debug)]
