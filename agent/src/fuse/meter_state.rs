@@ -36,7 +36,6 @@ impl MeterState {
         self.lag.is_some()
             || self.supply.is_some()
             || self.idle_power.is_some()
-            || self.follows_packages
             || self.disagrees
             || !self.reckoned.is_zero()
     }

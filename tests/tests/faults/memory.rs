@@ -24,12 +24,13 @@ fn the_agent_lives_within_64_mebibytes_whatever_comes() {
     if let Some(reason) = needs_root().or_else(needs_bpf).or_else(needs_agent) {
         return skip(NAME, &reason);
     }
-    match MemoryLimit::new(LIMIT).unwrap() {
-        None => {
-            skip(NAME, "no hierarchy of cgroups counts memory: `mount -t cgroup -o memory none /sys/fs/cgroup/memory`")
-        }
-        Some(limit) => live_within(&limit).unwrap(),
-    }
+    let Some(limit) = MemoryLimit::new(LIMIT).unwrap() else {
+        return skip(
+            NAME,
+            "no hierarchy of cgroups counts memory: `mount -t cgroup -o memory none /sys/fs/cgroup/memory`",
+        );
+    };
+    live_within(&limit).unwrap();
 }
 
 fn live_within(limit: &MemoryLimit) -> Result<()> {

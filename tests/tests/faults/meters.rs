@@ -90,7 +90,10 @@ impl Bench {
         let sent = f64::from(self.sent);
         self.until(
             "every datagram is counted",
-            |_| Ok(sleep(Duration::from_millis(50))),
+            |_| {
+                sleep(Duration::from_millis(50));
+                Ok(())
+            },
             |samples| samples.sum(DATAGRAMS, &[]) >= sent,
         )?;
         let counted = self.before.sum(DATAGRAMS, &[]);
@@ -152,7 +155,7 @@ fn a_meter_that_stands_still_while_its_packages_move_is_told() {
 
 fn stand_still() -> Result<()> {
     let mut bench = Bench::start()?;
-    let booted = Instant::now() - Duration::from_secs(10);
+    let booted = Instant::now();
     // The package draws 2 W in one second and 4 W in the next; the meter says the same.
     let mut moved = (Instant::now(), 0.0);
     let mut go_on = |bench: &mut Bench| {
@@ -194,33 +197,34 @@ fn times_that_cannot_be_and_a_meter_that_goes_away_change_no_energy() {
 
 fn jump_and_go_away() -> Result<()> {
     let mut bench = Bench::start()?;
-    let booted = Instant::now() - Duration::from_secs(100);
+    let started = Instant::now();
+    let up = || Duration::from_secs(100) + started.elapsed();
     let first = 120_000.0;
     for step in 0..5 {
-        bench.send(booted.elapsed(), first + 60.0 * f64::from(step))?;
+        bench.send(up(), first + 60.0 * f64::from(step))?;
         sleep(Duration::from_millis(100));
     }
     // It goes back by seconds and on by hours, and back to its birth, again and again.
     for (round, away) in [(1.0, 3), (2.0, 3_600), (3.0, 20), (4.0, 86_400)] {
-        let (up, charge) = (booted.elapsed(), first + 300.0 + round);
-        bench.send(up.saturating_sub(Duration::from_secs(away)), charge)?;
-        bench.send(up + Duration::from_secs(away), charge)?;
+        let (now, charge) = (up(), first + 300.0 + round);
+        bench.send(now.saturating_sub(Duration::from_secs(away)), charge)?;
+        bench.send(now + Duration::from_secs(away), charge)?;
         bench.send(Duration::from_millis(away), charge)?;
         sleep(Duration::from_millis(100));
-        bench.send(booted.elapsed(), charge)?;
+        bench.send(up(), charge)?;
         sleep(Duration::from_millis(100));
         bench.look()?;
     }
     // The same datagram a hundred times.
-    let up = booted.elapsed();
+    let now = up();
     for _ in 0..100 {
-        bench.send(up, first + 400.0)?;
+        bench.send(now, first + 400.0)?;
         sleep(Duration::from_millis(2));
     }
     // Away, and back: 600 mAs in all since the first one, which is 3 J.
     sleep(Duration::from_secs(3));
     let back = |bench: &mut Bench| {
-        bench.send(booted.elapsed(), first + 600.0)?;
+        bench.send(up(), first + 600.0)?;
         sleep(Duration::from_millis(100));
         Ok(())
     };

@@ -50,8 +50,8 @@ fn storm() -> Result<()> {
     let (address, rapl) = (free_udp_address()?, FakeRapl::new()?);
     let config = format!("[[source.meter]]\nlisten = '{address}'\ndevice = 'storm'\nchannel = 1\n");
     let agent = Agent::builder().config(&config).arguments(rapl.arguments()).start()?;
-    let begun = |samples: &Samples| samples.sum("prony_windows_total", &[]) > 10.0;
-    let mut before = wait_until(PATIENCE, || agent.samples().ok().filter(begun)).context("no windows")?;
+    let has_begun = |samples: &Samples| samples.sum("prony_windows_total", &[]) > 10.0;
+    let mut before = wait_until(PATIENCE, || agent.samples().ok().filter(has_begun)).context("no windows")?;
     let footprint = Footprint::of(agent.pid())?;
     let meter = UdpSocket::bind("127.0.0.1:0")?;
     meter.connect(address)?;

@@ -57,8 +57,8 @@ fn storm() -> Result<()> {
     let seconds = env::var("PRONY_SCRAPE_SECONDS").ok().and_then(|number| number.parse().ok()).unwrap_or(SECONDS);
     let rapl = FakeRapl::new()?;
     let agent = Agent::builder().arguments(rapl.arguments()).start()?;
-    let begun = |samples: &Samples| samples.sum("prony_windows_total", &[]) > 5.0;
-    let before = wait_until(PATIENCE, || agent.samples().ok().filter(begun)).context("no windows")?;
+    let has_begun = |samples: &Samples| samples.sum("prony_windows_total", &[]) > 5.0;
+    let before = wait_until(PATIENCE, || agent.samples().ok().filter(has_begun)).context("no windows")?;
     let (began, footprint) = (Instant::now(), Footprint::of(agent.pid())?);
 
     let (until, next) = (began + Duration::from_secs(seconds), AtomicU32::new(0));

@@ -26,6 +26,8 @@ Usage: cargo xtask <COMMAND>
                             --install  first fetch the servers that tests talk to (under target/tools, no system
                                        package); FILTER  only what has this in its name.
   bench [NAME] [ARGUMENTS]  Run a benchmark, or list them.
+  soak [--minutes N]        Put real load on the agent for N minutes (60), and say what grows: memory, descriptors,
+                            threads, errors in the books.
   fuzz [--seconds N] [TARGET]
                             Look for input that breaks a parser, N seconds (60) for each target. Needs a nightly
                             compiler beside the pinned one, and says how to get it.
@@ -39,6 +41,7 @@ Examples:
   cargo xtask run -- doctor
   cargo xtask test books
   cargo xtask bench switch
+  cargo xtask soak --minutes 10
   cargo xtask fuzz --seconds 600 config
 ";
 
@@ -64,6 +67,7 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             Err(problem) => Ok(refuse(&problem)),
         },
         "bench" => bench::bench(rest),
+        "soak" => bench::run("soak", rest),
         "fuzz" => match fuzz::Options::parse(rest) {
             Ok(options) => fuzz::fuzz(&options),
             Err(problem) => Ok(refuse(&problem)),
