@@ -97,6 +97,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_wall_clock_that_jumps_moves_only_what_is_anchored_after_it() {
+        let before = WallAnchor { monotonic: Timestamp(50), unix: Nanoseconds(1_000) };
+        let set_back = WallAnchor { monotonic: Timestamp(60), unix: Nanoseconds(500) };
+        assert_eq!(before.unix(Timestamp(70)), Nanoseconds(1_020), "what is exported does not jump");
+        assert_eq!(before.monotonic(1_020), Timestamp(70));
+        assert_eq!(set_back.monotonic(510), Timestamp(70), "who reports by the new time means the same moment");
+        assert_eq!(before.monotonic(-1), Timestamp(0), "a clock that was never set");
+        assert_eq!(before.monotonic(i64::MAX), Timestamp(i64::MAX as u64 - 950), "one that is centuries ahead");
+    }
+
+    #[test]
+    fn suspended_time_is_whole_milliseconds_and_does_not_come_from_reading_two_clocks() {
+        let suspended = Timestamp::suspended();
+        assert_eq!(suspended.0 % 1_000_000, 0);
+        assert!((0..1_000).all(|_| Timestamp::suspended().0.abs_diff(suspended.0) <= 1_000_000));
+    }
+
+    #[test]
     fn wall_time_moves_with_the_monotonic_clock() {
         let anchor = WallAnchor { monotonic: Timestamp(50), unix: Nanoseconds(1_000) };
         assert_eq!(anchor.unix(Timestamp(70)), Nanoseconds(1_020));

@@ -141,6 +141,12 @@ impl Samples {
         self.matching(name, labels).map(Sample::millionths).sum()
     }
 
+    /// The samples that have no such label.
+    #[must_use]
+    pub fn without(&self, label: &str) -> Self {
+        Self { samples: self.iter().filter(|sample| !sample.labels.contains_key(label)).cloned().collect() }
+    }
+
     /// All samples, in the order of the scrape.
     pub fn iter(&self) -> impl Iterator<Item = &Sample> {
         self.samples.iter()

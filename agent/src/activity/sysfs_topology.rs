@@ -107,6 +107,17 @@ mod tests {
     }
 
     #[test]
+    fn a_cpu_that_goes_offline_keeps_its_shard() {
+        let root = machine(1, 4);
+        let whole = read_topology(root.path()).unwrap();
+        fs::remove_dir_all(root.path().join("devices/system/cpu/cpu3/topology")).unwrap();
+        let without = read_topology(root.path()).unwrap();
+        assert_eq!(without, whole, "it may come back, and is counted in the same place then");
+        fs::remove_dir_all(root.path().join("devices/system/cpu/cpu0/topology")).unwrap();
+        assert_eq!((read_topology(root.path()).unwrap().shards(), whole.shards()), (4, 4));
+    }
+
+    #[test]
     fn little_cores_are_told_from_big_ones() {
         let root = machine(1, 4);
         for (cpu, capacity) in [(0, 1024), (1, 1024), (2, 446), (3, 446)] {

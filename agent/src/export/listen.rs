@@ -1,7 +1,15 @@
-//! Why a listener cannot be opened, and what to do.
+//! Why a listener cannot be opened or takes no connections, and what to do.
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::notice::Notice;
+
+/// How long a connection waits in the kernel's queue that could not be taken.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+static NOT_TAKEN: Notice = Notice::new("connections_not_taken");
 
 /// What a listener is for, and where its address is configured.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +43,27 @@ impl Listener {
         };
         format!("cannot serve {purpose} on {address} ({error}); {fix}")
     }
+
+    /// A connection could not be taken: says so, and returns when it is time to try again.
+    pub(super) async fn not_taken(self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+        if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+            // The client has gone away.
+            return;
+        }
+        NOT_TAKEN.warn(format_args!(
+            "connections to {} cannot be taken ({error}); they wait in the kernel's queue: too many are open, or the limit on \
+             open files is too low (`LimitNOFILE=` of the service, `ulimit -n`)",
+            self.purpose
+        ));
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -49,5 +74,14 @@ mod tests {
         assert!(message(io::ErrorKind::PermissionDenied).contains("CAP_NET_BIND_SERVICE"));
         assert!(message(io::ErrorKind::AddrNotAvailable).contains("no address 127.0.0.1"));
         assert!(message(io::ErrorKind::Other).contains("--grpc-listen or grpc.listen"));
+    }
+
+    #[tokio::test]
+    async fn only_what_lasts_is_waited_for() {
+        let listener = Listener { purpose: "gRPC", flag: "--grpc-listen", key: "grpc.listen" };
+        let returns_at_once =
+            async |error: io::Error| timeout(Duration::ZERO, listener.not_taken(&error)).await.is_ok();
+        assert!(returns_at_once(io::ErrorKind::ConnectionAborted.into()).await, "the next client need not wait");
+        assert!(!returns_at_once(rustix::io::Errno::MFILE.into()).await);
     }
 }

@@ -16,6 +16,8 @@ pub struct MeterState {
     pub lag: Option<Lag>,
     /// How its power follows from that of packages, where both are measured.
     pub supply: Option<Supply>,
+    /// Whether it measures what packages are a part of, which are measured too.
+    pub follows_packages: bool,
     /// How far it is off what that lets expect, as a part of it, lately.
     pub off: f64,
     /// Whether that is so far, or what it says so impossible, that something is wrong.

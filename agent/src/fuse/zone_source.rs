@@ -164,6 +164,7 @@ impl ZoneSource {
             source: self.id.clone(),
             lag: self.learnt.alignment.lag(),
             supply: self.learnt.by_packages.model().and_then(|model| model.supply()),
+            follows_packages,
             off: self.learnt.agreement.off(),
             disagrees: self.learnt.agreement.disagrees() || self.learnt.stuck.is_stuck(),
             reckoned: self.learnt.bridge.reckoned,

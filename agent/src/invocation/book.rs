@@ -149,6 +149,11 @@ impl InvocationBook {
         }
     }
 
+    /// How much later the boot clock is than the monotonic one from now on.
+    pub fn set_suspended(&mut self, suspended: Nanoseconds) {
+        self.processes.set_suspended(suspended);
+    }
+
     /// The invocations of each function.
     pub fn totals(&self) -> impl Iterator<Item = (FunctionId, &FunctionTotals)> {
         self.totals.iter().map(|(function, totals)| (*function, totals))

@@ -80,6 +80,11 @@ impl Processes {
         }
     }
 
+    /// How long the machine was suspended until now. What is new from now on was started after that.
+    pub(super) fn set_suspended(&mut self, suspended: Nanoseconds) {
+        self.suspended = suspended;
+    }
+
     /// When a process was started.
     pub(super) fn started(&self, start: Nanoseconds) -> Timestamp {
         Timestamp(start.0.saturating_sub(self.suspended.0))
@@ -218,6 +223,15 @@ mod tests {
 
     fn machine() -> Machine {
         Machine(Processes::new(&["fwatchdog".to_owned()], Nanoseconds(100)))
+    }
+
+    #[test]
+    fn who_starts_after_the_machine_was_suspended_again_starts_now() {
+        let mut machine = machine();
+        machine.start(1, 900, "fwatchdog", "a");
+        assert_eq!(machine.start(2, 1, "python3", "a"), Some(1_900));
+        machine.0.set_suspended(Nanoseconds(600));
+        assert_eq!(machine.start(3, 1, "python3", "a"), Some(2_400));
     }
 
     #[test]

@@ -134,6 +134,8 @@ fn tell_of_meter(meter: &MeterState) {
         tell(telemetry::SUPPLY_GAIN_UNCERTAINTY, supply.gain_sigma);
         tell(telemetry::SUPPLY_OFFSET, supply.offset.0);
         tell(telemetry::METER_OFF, meter.off);
+    }
+    if meter.follows_packages {
         tell(telemetry::METER_DISAGREES, f64::from(u8::from(meter.disagrees)));
     }
 }

@@ -49,6 +49,7 @@ impl InvocationSide {
 
     /// Takes in the window, once its names are known.
     pub(super) fn record(&mut self, events: &[Lifecycle], names: &Names) {
+        self.book.set_suspended(Timestamp::suspended());
         self.book.record(&self.ticks, events, names);
         self.ticks.clear();
     }

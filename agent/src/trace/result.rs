@@ -181,7 +181,18 @@ impl<'scope> ResultWriter<'scope> {
 
     /// What became known of a meter.
     pub(super) fn meter(&mut self, state: &MeterState) -> io::Result<()> {
-        let MeterState { zone, source, lag, supply, off: _, disagrees, reckoned, static_power, idle_power } = state;
+        let MeterState {
+            zone,
+            source,
+            lag,
+            supply,
+            follows_packages: _,
+            off: _,
+            disagrees,
+            reckoned,
+            static_power,
+            idle_power,
+        } = state;
         let line = MeterLine {
             meter: &source.0,
             zone: zone.to_string(),

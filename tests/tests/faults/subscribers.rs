@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use prony_proto::energy::v1 as pb;
 use prony_proto::energy::v1::energy_client::EnergyClient;
-use prony_tests::{Agent, assert_books, get, needs_agent, needs_bpf, skip, wait_until};
+use prony_tests::{Agent, Footprint, assert_books, get, needs_agent, needs_bpf, skip, wait_until};
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
@@ -66,12 +66,6 @@ async fn watch(channel: Channel, reads: bool, until: Instant) -> Result<Got> {
     Ok(got)
 }
 
-fn resident(agent: &Agent) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
-}
-
 fn crowd() -> Result<()> {
     let subscribers = env::var("PRONY_SUBSCRIBERS").ok().and_then(|number| number.parse().ok()).unwrap_or(SUBSCRIBERS);
     let agent = Agent::builder().start()?;
@@ -90,7 +84,7 @@ fn crowd() -> Result<()> {
     delays.sort_unstable();
     let missed: u64 = readers.iter().map(|got| got.missed).sum();
     let late = delays[delays.len() * 99 / 100];
-    let resident = resident(&agent)?;
+    let resident = Footprint::of(agent.pid())?.resident;
     println!(
         "{subscribers} watchers, {} of them read: {} messages, {missed} windows missed, 99 of 100 within {late:?}; {scrapes} scrapes; \
          {} MiB resident",

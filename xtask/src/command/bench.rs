@@ -9,8 +9,7 @@ use xtask::{ebpf, workspace};
 
 use super::agent::{self, Profile};
 
-/// Runs the benchmark that the first argument names, or lists them where there is none. A benchmark is told the agent as
-/// it is used (`PRONY_BIN`) and the kernel programs to compare its own with (`PRONY_YARDSTICK_OBJECT`).
+/// Runs the benchmark that the first argument names, or lists them where there is none.
 pub(super) fn bench(arguments: &[String]) -> Result<ExitCode> {
     let names = names(&workspace::root().join("tests/src/bin"));
     let Some((name, rest)) = arguments.split_first() else {
@@ -23,10 +22,16 @@ pub(super) fn bench(arguments: &[String]) -> Result<ExitCode> {
     if !names.contains(name) {
         return Ok(super::refuse(&format!("there is no benchmark `{name}`; there are: {}", names.join(", "))));
     }
+    run(&format!("bench-{name}"), rest)
+}
+
+/// Runs a binary of the tests' crate, which is told the agent as it is used (`PRONY_BIN`) and the kernel programs to compare
+/// its own with (`PRONY_YARDSTICK_OBJECT`).
+pub(super) fn run(name: &str, arguments: &[String]) -> Result<ExitCode> {
     let binary = agent::build(Profile::Release)?;
     let yardstick = ebpf::build(ebpf::Object::Yardstick, &ebpf::Target::host())?;
     let package = ["--quiet", "--release", "--package", "prony-tests"];
-    // Benchmarks start the other binaries of their package as loads.
+    // They start the other binaries of their package as loads.
     let built = agent::cargo().arg("build").args(package).arg("--bins").status().context("cannot start `cargo`")?;
     if !built.success() {
         return Ok(ExitCode::FAILURE);
@@ -34,8 +39,8 @@ pub(super) fn bench(arguments: &[String]) -> Result<ExitCode> {
     let status = agent::cargo()
         .arg("run")
         .args(package)
-        .args(["--bin", &format!("bench-{name}"), "--"])
-        .args(rest.strip_prefix(&["--".to_owned()]).unwrap_or(rest))
+        .args(["--bin", name, "--"])
+        .args(arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments))
         .env("PRONY_BIN", &binary)
         .env("PRONY_YARDSTICK_OBJECT", &yardstick)
         .status()

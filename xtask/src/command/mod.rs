@@ -29,6 +29,8 @@ Usage: cargo xtask <COMMAND>
                             --install  first fetch the servers that tests talk to (under target/tools, no system
                                        package); FILTER  only what has this in its name.
   bench [NAME] [ARGUMENTS]  Run a benchmark, or list them.
+  soak [--minutes N]        Put real load on the agent for N minutes (60), and say what grows: memory, descriptors,
+                            threads, errors in the books.
   vm-test [--kernel NAME] [--machine NAME] [--docs FILE]
                             Boot kernels of Debian's in virtual machines of QEMU, with and without RAPL, and try the
                             agent in each. QEMU and kernels are fetched first, under target/tools.
@@ -49,6 +51,7 @@ Examples:
   cargo xtask run -- doctor
   cargo xtask test books
   cargo xtask bench switch
+  cargo xtask soak --minutes 10
   cargo xtask fuzz --minutes 10 config
   cargo xtask vm-test --kernel 6.12 --machine intel
 ";
@@ -75,6 +78,7 @@ pub(crate) fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             Err(problem) => Ok(refuse(&problem)),
         },
         "bench" => bench::bench(rest),
+        "soak" => bench::run("soak", rest),
         "fuzz" => match fuzz::Options::parse(rest) {
             Ok(options) => fuzz::fuzz(&options),
             Err(problem) => Ok(refuse(&problem)),

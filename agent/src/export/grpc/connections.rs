@@ -15,6 +15,8 @@ use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
 
 use crate::export::access::{Gate, Wire};
 
+use super::server::LISTENER;
+
 /// What a client of HTTP/2 begins with (RFC 9113, 3.4).
 const PREFACE_BYTES: usize = 24;
 
@@ -44,12 +46,23 @@ pub(super) fn limited(
         loop {
             // The semaphore is never closed; were it, connections would go without a place.
             let place = Arc::clone(&places).acquire_owned().await.ok();
-            let Some(stream) = incoming.next().await else { return };
-            yield stream.map(|stream| {
-                let peer = stream.connect_info();
-                let wire = gate.take(stream);
-                let deadline = Box::pin(sleep(wire.handshake_limit() + limits.beginning));
-                Connection { wire, peer, beginning: Some(Beginning { awaited: PREFACE_BYTES, deadline }), _place: place }
+            let stream = match incoming.next().await {
+                None => return,
+                Some(Ok(stream)) => stream,
+                // Whoever serves what is yielded here would ask again at once, and again.
+                Some(Err(error)) => {
+                    LISTENER.not_taken(&error).await;
+                    continue;
+                }
+            };
+            let peer = stream.connect_info();
+            let wire = gate.take(stream);
+            let deadline = Box::pin(sleep(wire.handshake_limit() + limits.beginning));
+            yield Ok(Connection {
+                wire,
+                peer,
+                beginning: Some(Beginning { awaited: PREFACE_BYTES, deadline }),
+                _place: place,
             });
         }
     }

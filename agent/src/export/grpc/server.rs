@@ -28,7 +28,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long clients may take to see the end of their streams.
 const DRAIN: Duration = Duration::from_secs(1);
 
-const LISTENER: Listener = Listener { purpose: "gRPC", flag: "--grpc-listen", key: "grpc.listen" };
+pub(super) const LISTENER: Listener = Listener { purpose: "gRPC", flag: "--grpc-listen", key: "grpc.listen" };
 
 /// A bound listener.
 #[derive(Debug)]

@@ -15,6 +15,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::export::access::{Gate, Wire};
 
+use super::server::LISTENER;
+
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -56,7 +58,12 @@ impl Listener for LimitedListener {
     async fn accept(&mut self) -> (LimitedStream, SocketAddr) {
         // The semaphore is never closed; were it, connections would go without a place.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        let (stream, address) = Listener::accept(&mut self.listener).await;
+        let (stream, address) = loop {
+            match self.listener.accept().await {
+                Ok(taken) => break taken,
+                Err(error) => LISTENER.not_taken(&error).await,
+            }
+        };
         let stream = self.gate.take(stream);
         let deadline = Box::pin(sleep(stream.handshake_limit() + self.limits.request));
         (LimitedStream { stream, deadline, answer: Some(self.limits.answer), _place: place }, address)

@@ -51,7 +51,8 @@ const HEALTH: &str = "/healthz";
 
 static NO_ANSWER: Notice = Notice::new("snapshot_unanswered");
 
-const LISTENER: Listener = Listener { purpose: "Prometheus", flag: "--metrics-listen", key: "prometheus.listen" };
+pub(super) const LISTENER: Listener =
+    Listener { purpose: "Prometheus", flag: "--metrics-listen", key: "prometheus.listen" };
 
 /// A listener that nobody is served on yet.
 #[derive(Debug)]
