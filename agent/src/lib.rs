@@ -12,6 +12,7 @@ pub mod attribute;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod confine;
 pub mod export;
 pub mod fuse;
 pub mod host;

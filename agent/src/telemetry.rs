@@ -47,6 +47,14 @@ pub const PROBLEMS: OwnMetric = OwnMetric {
     help: "Problems met, by kind; each kind is also logged, at most once a minute.",
 };
 
+/// What the agent has given up.
+pub const CONFINEMENT: OwnMetric = OwnMetric {
+    name: "prony_confinement_info",
+    kind: Kind::Gauge,
+    labels: &["no_new_privs", "capabilities", "seccomp", "landlock"],
+    help: "What the agent's threads have given up since they started: on, off (not wanted), log (calls are logged and done), unused (no file is written), partly (as far as this kernel knows it) or unavailable. Always 1.",
+};
+
 /// Invocations that are not in the books.
 pub const INVOCATIONS_REFUSED: OwnMetric = OwnMetric {
     name: "prony_invocations_refused_total",
@@ -426,6 +434,7 @@ pub const STEAL_SHARE: OwnMetric = OwnMetric {
 /// All of them, in the order of the documentation.
 pub const ALL: &[OwnMetric] = &[
     PROBLEMS,
+    CONFINEMENT,
     INVOCATIONS_REFUSED,
     METADATA_UP,
     REPORTER_CLOCK_OFFSET,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use prony::activity::{ActivityWindow, Lifecycle, Topology, Tracker, read_topology};
 use prony::clock::Timestamp;
+use prony::confine::Confinement;
 use prony::kernel::{Attachment, KernelSide, LoadOptions, visit_every_cpu};
 
 /// Counts who runs on this machine until it is dropped.
@@ -37,7 +38,7 @@ impl Accounting {
     pub fn load(options: &LoadOptions) -> Result<Self> {
         let topology = Arc::new(read_topology(Path::new("/sys"))?);
         let side = KernelSide::load(&topology, options)?;
-        visit_every_cpu(&topology);
+        visit_every_cpu(&topology, &Confinement::none());
         sleep(Duration::from_millis(100));
         let tracker = Tracker::new(Arc::clone(&topology), &side.memory, Timestamp::now());
         let mut accounting = Self { side, tracker, topology, events: Vec::new() };

@@ -11,7 +11,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::config::StateConfig;
-use crate::trace::Recorder;
 
 use super::run::RunArgs;
 
@@ -55,9 +54,7 @@ pub fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         loaded.config.attribution.profile = None;
         loaded.config.state = StateConfig::default();
     }
-    let recorder =
-        Recorder::start(create(&args.out)?).context("no thread for the recording: raise the limit of tasks")?;
-    let done = args.run.start(loaded, Some(recorder), args.length)?.unwrap_or_default();
+    let done = args.run.start(loaded, Some(create(&args.out)?), args.length)?.unwrap_or_default();
     eprintln!(
         "{}: {} windows, {} readings, {} invocations, {:.1} MiB{}",
         args.out.display(),

@@ -1,13 +1,18 @@
 //! `prony run`: the agent.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use anyhow::Context as _;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, ConfigErrors, Loaded, Override};
+use crate::confine::{Confinement, Role};
 use crate::host::machine_name;
 use crate::pipeline;
 use crate::trace::{Recorded, Recorder};
@@ -20,6 +25,9 @@ const WORKERS: usize = 2;
 
 /// The agent is gone 5 s after the signal, in order or not.
 const PATIENCE: Patience = Patience { grace: Duration::from_millis(4_500), same_wish: Duration::from_millis(200) };
+
+/// What a recording has, where there is one, or what the agent has failed of.
+type End = anyhow::Result<Option<Recorded>>;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,14 +125,14 @@ impl RunArgs {
         self.config.load()
     }
 
-    /// Runs the agent until it is told to end, or for `length`. `recorder` writes down what comes in; what that has is
+    /// Runs the agent until it is told to end, or for `length`. What comes in is written down to `recording`; what that has is
     /// told in the end.
     pub(super) fn start(
         &self,
         loaded: Loaded,
-        recorder: Option<Recorder>,
+        recording: Option<Box<dyn Write + Send>>,
         length: Option<Duration>,
-    ) -> anyhow::Result<Option<Recorded>> {
+    ) -> End {
         logging::start(self.log_format, self.verbose)?;
         let origin = loaded.file_names().unwrap_or_else(|| format!("the defaults (no {})", config::DEFAULT_FILE));
         tracing::info!("configuration: {origin}");
@@ -132,21 +140,32 @@ impl RunArgs {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-        let end = runtime.block_on(self.serve(config, recorder, length));
+        let confinement = Confinement::new(&config);
+        let recorder = recording.map(|out| Recorder::start(out, &confinement)).transpose();
+        let recorder = recorder.context("no thread for the recording: raise the limit of tasks")?;
+        let (sender, receiver) = watch::channel(config.clone());
+        let shutdown = CancellationToken::new();
+        // Before this thread gives up what the other still needs: to open everything.
+        let (agent, end) = start_agent(config, receiver, shutdown.clone(), recorder, Arc::clone(&confinement))?;
+        confinement.enter(&Role::Attend);
+        let workers = move || confinement.give_up_capabilities(&Role::Serve);
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(WORKERS).on_thread_start(workers).enable_all().build()?;
+        // It waits for this and for nothing else.
+        let _ = agent.send(runtime.handle().clone());
+        let end = runtime.block_on(self.attend(&sender, &shutdown, end, length));
         runtime.shutdown_timeout(Duration::from_millis(100));
         end
     }
 
-    async fn serve(
+    async fn attend(
         &self,
-        config: Config,
-        recorder: Option<Recorder>,
+        sender: &watch::Sender<Config>,
+        shutdown: &CancellationToken,
+        end: oneshot::Receiver<End>,
         length: Option<Duration>,
-    ) -> anyhow::Result<Option<Recorded>> {
+    ) -> End {
         let mut signals = Signals::listen()?;
-        let shutdown = CancellationToken::new();
-        let (sender, receiver) = watch::channel(config.clone());
         if let Some(length) = length {
             let shutdown = shutdown.clone();
             tokio::spawn(async move {
@@ -154,10 +173,32 @@ impl RunArgs {
                 shutdown.cancel();
             });
         }
-        // On a task of its own, so that a pipeline that does not yield cannot hold up the signals.
-        let agent = tokio::spawn(pipeline::run(config, receiver, shutdown.clone(), recorder));
-        attend(async || signals.next().await, agent, || reload(&self.config, &sender), &shutdown, PATIENCE).await??
+        let end = attend(async || signals.next().await, end, || reload(&self.config, sender), shutdown, PATIENCE);
+        end.await?.context("the agent has failed")?
     }
+}
+
+/// Starts the thread that the agent is run by, which waits for its runtime. What it ends with comes by the receiver.
+///
+/// It is none of the runtime's, so that a pipeline that does not yield cannot hold up the signals, and so that the runtime's
+/// threads never have what is needed to open everything.
+fn start_agent(
+    config: Config,
+    reload: watch::Receiver<Config>,
+    shutdown: CancellationToken,
+    recorder: Option<Recorder>,
+    confinement: Arc<Confinement>,
+) -> anyhow::Result<(mpsc::Sender<Handle>, oneshot::Receiver<End>)> {
+    let (runtime, wait_for_runtime) = mpsc::channel::<Handle>();
+    let (ended, end) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("prony-agent".into()).spawn(move || {
+        let Ok(runtime) = wait_for_runtime.recv() else { return };
+        let end = runtime.block_on(pipeline::run(config, reload, shutdown, recorder, &confinement));
+        // Nobody waits any more for an agent that was cut off.
+        let _ = ended.send(end);
+    });
+    thread.context("no thread for the agent: raise the limit of tasks")?;
+    Ok((runtime, end))
 }
 
 /// Runs the agent until it is told to end.

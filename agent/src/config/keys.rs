@@ -75,6 +75,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("invocation", "How invocations of functions are found."),
     ("ledger", "How much is remembered."),
     ("state", "What outlives the agent."),
+    ("security", "What the agent gives up once it has started."),
     ("prometheus", "The HTTP listener for Prometheus."),
     ("grpc", "The gRPC listener, for Prony's own services and for OTLP traces."),
     (
@@ -235,6 +236,13 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("state.pin", Kind::Path, Unset("\"/sys/fs/bpf/prony\""),
         "A folder of a BPF file system in which the kernel programs and their counters are kept, so that they go on counting \
          while no agent runs, and nobody's CPU time is lost. Only with `state.directory`."),
+
+    Key::new("security.seccomp", Kind::Choice(&["enforce", "log", "off"]), Default("\"enforce\""),
+        "What becomes of system calls that the agent does not need: with `enforce` they fail with EPERM, and the threads that \
+         write are kept to their folders by Landlock; with `log` they are done, and the kernel logs them; with `off` there is \
+         neither filter nor Landlock."),
+    Key::new("security.drop_capabilities", Kind::Flag, Default("true"),
+        "Whether each thread gives up the capabilities that it does not need once what needs them is open."),
 
     Key::new("prometheus.enabled", Kind::Flag, Default("true"), "Whether there is an HTTP listener."),
     Key::new("prometheus.listen", Kind::Address, Default("\"127.0.0.1:9190\""), "Where it listens."),

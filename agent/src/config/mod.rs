@@ -19,5 +19,6 @@ pub use reference::example;
 pub use schema::{
     AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
     HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig,
-    OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StateConfig, StaticPower, Weights,
+    OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig,
+    StateConfig, StaticPower, Weights,
 };

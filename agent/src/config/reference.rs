@@ -63,7 +63,8 @@ mod tests {
     use crate::config::{
         AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
         HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig,
-        Policy, PrometheusConfig, RaplConfig, RaplInterface, SourceConfig, StateConfig, Weights, load_text,
+        Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig,
+        Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -129,6 +130,7 @@ mod tests {
                 ended_retention: std::time::Duration::from_secs(5),
             },
             state: StateConfig { directory: Some("/state".into()), pin: Some("/bpf".into()) },
+            security: SecurityConfig { seccomp: SeccompMode::Log, drop_capabilities: false },
             prometheus: PrometheusConfig { enabled: true, listen: ([0, 0, 0, 0], 9190).into(), processes: false },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
             access: AccessConfig {

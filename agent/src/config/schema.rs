@@ -34,6 +34,8 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// What outlives the agent.
     pub state: StateConfig,
+    /// What the agent gives up once it has started.
+    pub security: SecurityConfig,
     /// The HTTP listener for Prometheus.
     pub prometheus: PrometheusConfig,
     /// The gRPC listener.
@@ -444,6 +446,46 @@ pub struct StateConfig {
     /// The folder of a BPF file system that the kernel side's counters and programs are kept in; they end with the agent where
     /// not given.
     pub pin: Option<PathBuf>,
+}
+
+/// `[security]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecurityConfig {
+    /// What becomes of system calls that the agent does not need.
+    pub seccomp: SeccompMode,
+    /// Whether each thread gives up the capabilities that it does not need.
+    pub drop_capabilities: bool,
+}
+
+impl Default for SecurityConfig {
+    fn default() -> Self {
+        Self { seccomp: SeccompMode::Enforce, drop_capabilities: true }
+    }
+}
+
+/// `security.seccomp`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeccompMode {
+    /// They fail.
+    #[default]
+    Enforce,
+    /// They are done, and the kernel logs them.
+    Log,
+    /// There is no filter.
+    Off,
+}
+
+impl SeccompMode {
+    /// The word in the configuration.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Log => "log",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// `[prometheus]`

@@ -6,6 +6,7 @@ use tracing::info;
 
 use crate::activity::{ActivityWindow, HandedOut, Lifecycle, Topology, Tracker};
 use crate::clock::Timestamp;
+use crate::confine::Confinement;
 use crate::kernel::{KernelCounts, KernelSide, LoadError, LoadOptions, RunTime, visit_every_cpu};
 use crate::units::Nanoseconds;
 
@@ -40,9 +41,10 @@ impl ActivitySide {
         options: &LoadOptions,
         procfs: &std::path::Path,
         before: Option<&HandedOut>,
+        confinement: &Arc<Confinement>,
     ) -> Result<Self, LoadError> {
         let side = KernelSide::load(topology, options)?;
-        visit_every_cpu(topology);
+        visit_every_cpu(topology, confinement);
         let mut unnoticed_ends = UnnoticedEnds::new(procfs, side.memory.counts().lost_events);
         let found = side.pinned.as_ref().is_some_and(|pinned| pinned.found);
         if let Some(before) = before.filter(|_| found) {

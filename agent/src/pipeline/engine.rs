@@ -9,6 +9,7 @@ use crate::activity::{Lifecycle, SocketRequest, Topology};
 use crate::attribute::attribute;
 use crate::clock::{Timestamp, WallAnchor};
 use crate::config::{Config, Policy, Weights};
+use crate::confine::Confinement;
 use crate::fuse::{EnergyWindow, Fusion, Limits};
 use crate::host::HostRoots;
 use crate::identity::{FunctionRules, Identity, MetadataNews, NodeFacts, work_kinds};
@@ -57,17 +58,18 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn new(
         config: &Config,
-        roots: &HostRoots,
         node: Arc<NodeFacts>,
         topology: &Arc<Topology>,
         activity: ActivitySide,
         sources: Sources,
         finished: broadcast::Sender<Arc<[Finished]>>,
+        confinement: &Arc<Confinement>,
     ) -> Self {
+        let roots = config.host.roots();
         let profile = config.attribution.profile.as_deref();
-        let keeper = profile.and_then(|path| ProfileKeeper::start(path, Timestamp::now()));
+        let keeper = profile.and_then(|path| ProfileKeeper::start(path, Timestamp::now(), confinement));
         Self {
-            health: Health::new(roots, topology, activity.attachment()),
+            health: Health::new(&roots, topology, activity.attachment()),
             activity,
             sockets: config.invocation.sockets.then(|| SocketSide::start(config.activity.btf.as_deref())).flatten(),
             fusion: Fusion::new(&config.attribution.static_power, Limits::default())
@@ -77,7 +79,7 @@ impl Engine {
                 .hand_out_models(config.attribution.weights == Weights::Learned),
             sources,
             policy: config.attribution.policy,
-            identity: Identity::open(roots, FunctionRules::new(config.identity.function_label.as_deref())),
+            identity: Identity::open(&roots, FunctionRules::new(config.identity.function_label.as_deref())),
             ledger: Ledger::new(&config.ledger),
             context: Context { node, anchor: WallAnchor::take() },
             invocations: InvocationSide::new(&config.invocation, finished),

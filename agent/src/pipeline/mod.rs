@@ -25,6 +25,7 @@ use tracing::{info, warn};
 use crate::activity::{Topology, read_topology};
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::confine::{Confinement, Role};
 use crate::export::access::Access;
 use crate::export::grpc::GrpcServer;
 use crate::export::otlp::Forwarder;
@@ -53,7 +54,8 @@ const FINISHED_BACKLOG: usize = 256;
 pub(crate) type Deliver = Arc<dyn Fn(Vec<Reading>) + Send + Sync>;
 
 /// Runs the agent until `shutdown` is cancelled. `reload` holds a new configuration whenever one was loaded. What came in
-/// is written down by `recorder`, and what that has is told at the end.
+/// is written down by `recorder`, and what that has is told at the end. It is to be run by a thread of its own, which enters
+/// its role as soon as everything is open.
 ///
 /// # Errors
 /// When another agent is there, a listener cannot be opened, the machine's CPUs cannot be told, or what came in cannot be written down. Kernel
@@ -63,10 +65,12 @@ pub async fn run(
     mut reload: watch::Receiver<Config>,
     shutdown: CancellationToken,
     recorder: Option<Recorder>,
+    confinement: &Arc<Confinement>,
 ) -> anyhow::Result<Option<Recorded>> {
     let roots = config.host.roots();
     // First: another agent is to be told of by its own name.
-    let state = config.state.directory.as_deref().map(|path| State::open(path, &roots.procfs)).transpose()?;
+    let state =
+        config.state.directory.as_deref().map(|path| State::open(path, &roots.procfs, confinement)).transpose()?;
     let epoch = state.as_ref().and_then(State::epoch).unwrap_or_else(new_epoch);
     let node = Arc::new(NodeFacts::read(config.node_name.clone().unwrap_or_else(machine_name), &roots));
     let metrics = telemetry::install(&node.name)?;
@@ -104,7 +108,10 @@ pub async fn run(
     listeners.spawn(access.keep_up(shutdown.clone()));
 
     let outputs = Outputs { announce, finished, recorder, state, epoch };
-    let windows = start_windows(&config, node, topology, (sender.clone(), messages), outputs, shutdown.clone())?;
+    let given_up = Arc::clone(confinement);
+    let windows =
+        start_windows(&config, node, topology, (sender.clone(), messages), outputs, shutdown.clone(), given_up)?;
+    confinement.enter(&Role::Serve);
     let mut running = config;
     loop {
         tokio::select! {
@@ -147,6 +154,7 @@ fn start_windows(
     (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
     Outputs { announce, finished, recorder, state, epoch }: Outputs,
     shutdown: CancellationToken,
+    confinement: Arc<Confinement>,
 ) -> anyhow::Result<std::thread::JoinHandle<std::io::Result<Option<Recorded>>>> {
     let (config, runtime) = (config.clone(), tokio::runtime::Handle::current());
     let names = sender.clone();
@@ -162,12 +170,14 @@ fn start_windows(
         let roots = config.host.roots();
         let (place, record) = state.map(|State { folder, boot, record }| ((folder, boot), record)).unzip();
         let record = record.flatten();
-        let activity = start_activity(&config, &roots, &topology, record.as_ref());
-        let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver);
+        let activity = start_activity(&config, &roots, &topology, record.as_ref(), &confinement);
+        let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver, &confinement);
         let keeper = place.map(|(folder, boot)| StateKeeper::new(folder, boot, epoch, activity.kept_counters()));
-        let engine = Engine::new(&config, &roots, node, &topology, activity, sources, finished);
+        let engine = Engine::new(&config, node, &topology, activity, sources, finished, &confinement);
         let engine = engine.record_to(recorder).resume(record, &roots).keep_state(keeper);
         let lengths = Lengths { window: config.activity.window.into(), tick: config.invocation.resolution.into() };
+        confinement.enter(&Role::Account);
+        confinement.tell();
         window_thread::run(engine, lengths, &messages, &announce)
     });
     thread.context("no thread for the pipeline: raise the limit of tasks")
@@ -178,6 +188,7 @@ fn start_activity(
     roots: &HostRoots,
     topology: &Arc<Topology>,
     before: Option<&Record>,
+    confinement: &Arc<Confinement>,
 ) -> ActivitySide {
     let pins = config.state.pin.clone().filter(|_| config.state.directory.is_some());
     let go_on_with = before.and_then(|before| before.counters.clone());
@@ -189,14 +200,11 @@ fn start_activity(
         pins: pins.map(|folder| PinOptions { folder, go_on_with }),
         ..LoadOptions::default()
     };
-    ActivitySide::start(topology, &options, &roots.procfs, before.map(|before| &before.handed_out)).unwrap_or_else(
-        |error| {
-            warn!(
-                "{error}. Zones are measured, but nothing can be attributed: their energy stays idle or unattributed"
-            );
-            ActivitySide::blind(topology)
-        },
-    )
+    let handed_out = before.map(|before| &before.handed_out);
+    ActivitySide::start(topology, &options, &roots.procfs, handed_out, confinement).unwrap_or_else(|error| {
+        warn!("{error}. Zones are measured, but nothing can be attributed: their energy stays idle or unattributed");
+        ActivitySide::blind(topology)
+    })
 }
 
 /// The level as the kernel programs know it (`aya_log_common::Level`); a checked configuration has no other words.
@@ -219,6 +227,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("attribution.profile", old.attribution.profile != new.attribution.profile),
         ("attribution.static_power", old.attribution.static_power != new.attribution.static_power),
         ("state", old.state != new.state),
+        ("security", old.security != new.security),
         ("prometheus", old.prometheus != new.prometheus),
         ("grpc", old.grpc != new.grpc),
         ("access", old.access != new.access),

@@ -1,12 +1,14 @@
 //! Keeps what is learned in the profile's file. The file is written on a thread of its own: a disk may take its time.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 use tracing::info;
 
 use crate::clock::{Timestamp, UnixSeconds};
+use crate::confine::{Confinement, Role};
 use crate::notice::Notice;
 use crate::profile::{Profile, ProfileFile};
 use crate::source::IdlePower;
@@ -28,7 +30,7 @@ pub(super) struct ProfileKeeper {
 
 impl ProfileKeeper {
     /// Begins with what the file at `path` holds. None where it can be neither read nor replaced: nothing is kept then.
-    pub(super) fn start(path: &Path, now: Timestamp) -> Option<Self> {
+    pub(super) fn start(path: &Path, now: Timestamp, confinement: &Arc<Confinement>) -> Option<Self> {
         let opened = ProfileFile::open_or_begin(path, |error| UNUSABLE.warn(error));
         let (file, profile) = opened.inspect_err(|error| UNUSABLE.warn(error)).ok()?;
         for learned in profile.entries() {
@@ -36,7 +38,11 @@ impl ProfileKeeper {
             info!("static power of {zone} by {source}, as remembered: {power}");
         }
         let (to_writer, profiles) = mpsc::channel();
-        let writer = std::thread::Builder::new().name("prony-profile".into()).spawn(move || write(file, &profiles));
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let writer = confinement.spawn("prony-profile", Role::Write(folder.into()), move || write(file, &profiles));
         let writer = writer.inspect_err(|error| {
             UNWRITABLE.warn(format_args!("static power is not kept: no thread ({error}); raise the limit of tasks"));
         });
@@ -122,13 +128,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("profile.json");
         let start = Timestamp(5);
-        let mut keeper = ProfileKeeper::start(&path, start).unwrap();
+        let mut keeper = ProfileKeeper::start(&path, start, &Confinement::none()).unwrap();
         keeper.look(start + Nanoseconds::SECOND, UnixSeconds(1), learned(3.0));
         keeper.look(start + EVERY, UnixSeconds(60), learned(4.0));
         keeper.end(UnixSeconds(61), learned(4.01));
         assert_eq!(kept(&path), [(Watts(4.0), UnixSeconds(60))], "a change of 0.25 % is none");
 
-        let keeper = ProfileKeeper::start(&path, start).unwrap();
+        let keeper = ProfileKeeper::start(&path, start, &Confinement::none()).unwrap();
         assert_eq!(keeper.profile().entries().count(), 1);
         keeper.end(UnixSeconds(90), learned(5.0));
         assert_eq!(kept(&path), [(Watts(5.0), UnixSeconds(90))]);
@@ -138,7 +144,9 @@ mod tests {
     fn an_agent_that_learns_nothing_writes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("profile.json");
-        ProfileKeeper::start(&path, Timestamp(0)).unwrap().end(UnixSeconds(1), std::iter::empty());
+        ProfileKeeper::start(&path, Timestamp(0), &Confinement::none())
+            .unwrap()
+            .end(UnixSeconds(1), std::iter::empty());
         assert!(!path.exists());
     }
 
@@ -146,7 +154,7 @@ mod tests {
     fn what_was_calibrated_meanwhile_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("profile.json");
-        let keeper = ProfileKeeper::start(&path, Timestamp(0)).unwrap();
+        let keeper = ProfileKeeper::start(&path, Timestamp(0), &Confinement::none()).unwrap();
         let (mut file, mut calibrated) = ProfileFile::open(&path).unwrap();
         calibrated.follow(learned(7.0), UnixSeconds(1));
         file.write(&calibrated).unwrap();
@@ -159,9 +167,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("profile.json");
         std::fs::write(&path, "{").unwrap();
-        ProfileKeeper::start(&path, Timestamp(0)).unwrap().end(UnixSeconds(2), learned(3.0));
+        ProfileKeeper::start(&path, Timestamp(0), &Confinement::none()).unwrap().end(UnixSeconds(2), learned(3.0));
         assert_eq!(kept(&path), [(Watts(3.0), UnixSeconds(2))]);
         assert!(folder.path().join("profile.json.damaged").exists());
-        assert!(ProfileKeeper::start(folder.path(), Timestamp(0)).is_none(), "a folder is no file");
+        assert!(
+            ProfileKeeper::start(folder.path(), Timestamp(0), &Confinement::none()).is_none(),
+            "a folder is no file"
+        );
     }
 }

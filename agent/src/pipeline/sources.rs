@@ -1,5 +1,6 @@
 //! The sources of this run: which there are, how each is read, and how those that run on their own are stopped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -9,6 +10,7 @@ use tracing::{info, warn};
 use crate::activity::{ActivityWindow, Topology};
 use crate::clock::Timestamp;
 use crate::config::{Esp32Config, HwmonConfig, MeterConfig, SourceConfig};
+use crate::confine::{Confinement, Role};
 use crate::host::HostRoots;
 use crate::notice::Notice;
 use crate::source::estimate::{Estimate, cpu_model};
@@ -47,6 +49,7 @@ impl Sources {
         topology: &Topology,
         runtime: &Handle,
         deliver: &Deliver,
+        confinement: &Arc<Confinement>,
     ) -> Self {
         let stop = CancellationToken::new();
         let choice = rapl::choose(&config.rapl, roots);
@@ -59,7 +62,7 @@ impl Sources {
             None => {}
         }
         let look_again = choice.may_come().then(|| Timestamp::now() + LOOK_AGAIN);
-        let mut others = start_hwmon(&config.hwmon, roots, deliver, &stop);
+        let mut others = start_hwmon(&config.hwmon, roots, deliver, &stop, confinement);
         others |= start_meters(config, runtime, deliver, &stop);
         let measured = choice.source.is_some() || others;
         let estimate = config.estimate.enabled.unwrap_or(!measured).then(|| {
@@ -135,7 +138,13 @@ impl Drop for Sources {
 }
 
 /// Reads hwmon on a thread of its own: chips on slow buses take milliseconds to answer. Tells whether there is any.
-fn start_hwmon(config: &HwmonConfig, roots: &HostRoots, deliver: &Deliver, stop: &CancellationToken) -> bool {
+fn start_hwmon(
+    config: &HwmonConfig,
+    roots: &HostRoots,
+    deliver: &Deliver,
+    stop: &CancellationToken,
+    confinement: &Arc<Confinement>,
+) -> bool {
     if !config.enabled {
         return false;
     }
@@ -145,7 +154,7 @@ fn start_hwmon(config: &HwmonConfig, roots: &HostRoots, deliver: &Deliver, stop:
         info!("zone {zone}: {what}");
     }
     let (interval, deliver, stop) = (config.interval, deliver.clone(), stop.clone());
-    let reader = std::thread::Builder::new().name("prony-hwmon".into()).spawn(move || {
+    let reader = confinement.spawn("prony-hwmon", Role::Measure, move || {
         let mut pause = interval;
         while !stop.is_cancelled() {
             let mut readings = Vec::new();

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use tracing::{info, warn};
 
 use crate::clock::{Timestamp, WallAnchor};
+use crate::confine::Confinement;
 use crate::ledger::Epoch;
 use crate::notice::Notice;
 use crate::state::{OpenError, Record, StateFolder, WindowRecord};
@@ -136,8 +138,8 @@ pub(super) struct State {
 
 impl State {
     /// Takes the folder at `path`. Of what was left there stays what holds on this boot of the machine.
-    pub(super) fn open(path: &Path, procfs: &Path) -> Result<Self, OpenError> {
-        let (folder, record) = StateFolder::open(path)?;
+    pub(super) fn open(path: &Path, procfs: &Path, confinement: &Arc<Confinement>) -> Result<Self, OpenError> {
+        let (folder, record) = StateFolder::open(path, confinement)?;
         let boot = boot_id(procfs);
         let record = record.map(|record| of_this_boot(record, &boot));
         Ok(Self { folder, boot, record })

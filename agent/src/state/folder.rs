@@ -4,11 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::fs::{FlockOperation, flock};
 use tracing::{info, warn};
 
+use crate::confine::Confinement;
+
+use super::files_thread::FilesThread;
 use super::frames::{self, Decoded, MAGIC};
 use super::record::Record;
 
@@ -54,21 +58,24 @@ pub enum OpenError {
 pub struct StateFolder {
     path: PathBuf,
     books: Option<File>,
+    files: FilesThread,
     _lock: File,
 }
 
 impl StateFolder {
     /// Takes the folder at `path`, which is made if it is not there, and reads what an earlier agent has left there. Books that
-    /// are damaged or of another version are said to be, and laid aside.
+    /// are damaged or of another version are said to be, and laid aside. From then on new files are made by a thread that can
+    /// make them nowhere else.
     ///
     /// # Errors
     /// When another agent has it, or it cannot be written to.
-    pub fn open(path: &Path) -> Result<(Self, Option<Record>), OpenError> {
+    pub fn open(path: &Path, confinement: &Arc<Confinement>) -> Result<(Self, Option<Record>), OpenError> {
         let unusable = |error| OpenError::Unusable { folder: path.into(), error };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let lock = take(path)?;
         let record = read(path).map_err(unusable)?;
-        Ok((Self { path: path.into(), books: None, _lock: lock }, record))
+        let files = FilesThread::start(path, confinement).map_err(unusable)?;
+        Ok((Self { path: path.into(), books: None, files, _lock: lock }, record))
     }
 
     /// Begins a new file with a record of everything; the one before is kept. Returns how long it is.
@@ -77,19 +84,11 @@ impl StateFolder {
     /// When the disk does not take it: the file before is still there.
     pub fn begin(&mut self, everything: &Record) -> io::Result<usize> {
         let frame = frames::encode(everything).map_err(io::Error::other)?;
+        let length = MAGIC.len() + frame.len();
         self.books = None;
-        let new = self.path.join(NEW_BOOKS);
-        let mut file = private().truncate(true).open(&new)?;
-        file.write_all(&MAGIC)?;
-        file.write_all(&frame)?;
-        let books = self.path.join(BOOKS);
-        match fs::rename(&books, self.path.join(BOOKS_BEFORE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        fs::rename(&new, &books)?;
-        self.books = Some(file);
-        Ok(MAGIC.len() + frame.len())
+        let path = self.path.clone();
+        self.books = Some(self.files.run(move || replace(&path, &frame))??);
+        Ok(length)
     }
 
     /// Appends what has changed to the file. Returns how long that is; `None` where there is no file to append to, after one
@@ -120,13 +119,28 @@ impl StateFolder {
         let path = self.path.clone();
         let sync = move || books.sync_all().and_then(|()| File::open(path)?.sync_all());
         // Without a thread the kernel writes it when it likes, half a minute later at most.
-        let _ = thread::Builder::new().name("prony-sync".into()).spawn(sync);
+        let _ = self.files.run(|| thread::Builder::new().name("prony-sync".into()).spawn(sync));
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Begins a new file; the one before is kept.
+fn replace(folder: &Path, frame: &[u8]) -> io::Result<File> {
+    let new = folder.join(NEW_BOOKS);
+    let mut file = private().truncate(true).open(&new)?;
+    file.write_all(&MAGIC)?;
+    file.write_all(frame)?;
+    let books = folder.join(BOOKS);
+    match fs::rename(&books, folder.join(BOOKS_BEFORE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(&new, &books)?;
+    Ok(file)
 }
 
 fn private() -> OpenOptions {
@@ -206,14 +220,14 @@ mod tests {
     }
 
     fn found(path: &Path) -> Option<String> {
-        StateFolder::open(path).unwrap().1.map(|record| record.boot)
+        StateFolder::open(path, &Confinement::none()).unwrap().1.map(|record| record.boot)
     }
 
     #[test]
     fn what_is_written_is_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
-        let (mut state, before) = StateFolder::open(&path).unwrap();
+        let (mut state, before) = StateFolder::open(&path, &Confinement::none()).unwrap();
         assert!(before.is_none());
         assert!(state.append(&record("x")).unwrap().is_none(), "a file begins with everything");
         assert!(state.begin(&record("1")).unwrap() > 8);
@@ -225,17 +239,17 @@ mod tests {
     #[test]
     fn a_second_agent_is_told_who_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        let (state, _) = StateFolder::open(folder.path()).unwrap();
-        let error = StateFolder::open(folder.path()).unwrap_err().to_string();
+        let (state, _) = StateFolder::open(folder.path(), &Confinement::none()).unwrap();
+        let error = StateFolder::open(folder.path(), &Confinement::none()).unwrap_err().to_string();
         assert!(error.contains(&format!("pid {}", std::process::id())) && error.contains("--state"), "{error}");
         drop(state);
-        assert!(StateFolder::open(folder.path()).is_ok());
+        assert!(StateFolder::open(folder.path(), &Confinement::none()).is_ok());
     }
 
     #[test]
     fn damaged_books_are_laid_aside_and_the_ones_before_go_on() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut state, _) = StateFolder::open(folder.path()).unwrap();
+        let (mut state, _) = StateFolder::open(folder.path(), &Confinement::none()).unwrap();
         state.begin(&record("1")).unwrap();
         state.begin(&record("2")).unwrap();
         drop(state);
@@ -249,7 +263,7 @@ mod tests {
     #[test]
     fn a_record_that_was_cut_off_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut state, _) = StateFolder::open(folder.path()).unwrap();
+        let (mut state, _) = StateFolder::open(folder.path(), &Confinement::none()).unwrap();
         state.begin(&record("1")).unwrap();
         state.append(&record("2")).unwrap();
         drop(state);
@@ -263,7 +277,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "").unwrap();
-        let error = StateFolder::open(&path).unwrap_err();
+        let error = StateFolder::open(&path, &Confinement::none()).unwrap_err();
         assert!(matches!(error, OpenError::Unusable { .. }), "{error}");
     }
 }

@@ -5,6 +5,7 @@
 //! nothing; a machine that loses its power loses what was not on the disk yet, and its kernel's counters anyway. From time to
 //! time a new file begins with a record of everything, and the one before is kept.
 
+mod files_thread;
 mod folder;
 mod frames;
 mod record;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use crate::activity::{ActivityWindow, CgroupId, Lifecycle, Topology};
 use crate::clock::Timestamp;
+use crate::confine::{Confinement, Role};
 use crate::identity::{FunctionId, Names};
 use crate::invocation::{Observed, Place};
 use crate::source::{CounterRange, IdlePower, Measure, Provenance, Reading, SourceId};
@@ -53,10 +55,10 @@ impl Recorder {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(out: Box<dyn Write + Send>) -> io::Result<Self> {
+    pub fn start(out: Box<dyn Write + Send>, confinement: &Arc<Confinement>) -> io::Result<Self> {
         let (chunks, written) = sync_channel::<Vec<u8>>(CHUNKS);
         let mut out = out;
-        let writer = std::thread::Builder::new().name("prony-record".into()).spawn(move || {
+        let writer = confinement.spawn("prony-record", Role::Record, move || {
             for chunk in written {
                 out.write_all(&chunk)?;
             }

@@ -10,6 +10,7 @@ use crate::activity::{Comm, Lifecycle, Pid};
 use crate::attribute::attribute;
 use crate::clock::Timestamp;
 use crate::config::{Policy, StaticPower, Weights};
+use crate::confine::Confinement;
 use crate::fuse::fixtures::{consumer, node, package, reading, topology, window};
 use crate::fuse::{Fusion, Limits};
 use crate::identity::Names;
@@ -235,7 +236,7 @@ fn nowhere() -> Observed {
 #[test]
 fn what_was_recorded_is_replayed_as_it_was() {
     let out = Shared::default();
-    let mut recorder = Recorder::start(Box::new(out.clone())).expect("a thread");
+    let mut recorder = Recorder::start(Box::new(out.clone()), &Confinement::none()).expect("a thread");
     recorder.machine("n1", &topology(), &[], &[]);
     let options = options(Policy::Proportional, By::Process);
     let mut fusion = Fusion::new(&options.static_power, Limits::default());

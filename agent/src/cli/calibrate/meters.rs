@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use crate::activity::Topology;
 use crate::clock::Timestamp;
 use crate::config::{EstimateConfig, SourceConfig};
+use crate::confine::Confinement;
 use crate::host::HostRoots;
 use crate::pipeline::{Deliver, Sources};
 use crate::source::Reading;
@@ -46,7 +47,7 @@ impl Meters {
         });
         let estimate = EstimateConfig { enabled: Some(false), ..config.estimate };
         let config = SourceConfig { estimate, ..config.clone() };
-        let sources = Sources::start(&config, roots, topology, &Handle::current(), &deliver);
+        let sources = Sources::start(&config, roots, topology, &Handle::current(), &deliver, &Confinement::none());
         anyhow::ensure!(
             sources.any_measures(),
             "nothing measures power here, and what is estimated cannot be calibrated: run as root for RAPL, or connect a \
