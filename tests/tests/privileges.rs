@@ -252,15 +252,18 @@ fn what_is_not_wanted_is_left_alone() -> Result<()> {
     Ok(())
 }
 
-/// The label `exe` of a process in a scrape.
-fn exe_of(agent: &Agent, pid: u32) -> Result<String> {
+/// Waits until this is the label `exe` of a process in a scrape.
+fn wait_for_exe(agent: &Agent, pid: u32, exe: &str) -> Result<()> {
+    let number = pid.to_string();
     let path = || {
         let samples = agent.samples().ok()?;
-        let pid = pid.to_string();
-        let mut lines = samples.matching("kepler_process_cpu_seconds_total", &[("pid", &pid)]);
-        lines.next().map(|line| line.labels["exe"].clone()).filter(|exe| !exe.is_empty())
+        let labels = [("pid", number.as_str())];
+        samples
+            .matching("kepler_process_cpu_seconds_total", &labels)
+            .any(|line| line.labels["exe"] == exe)
+            .then_some(())
     };
-    wait_until(PATIENCE, path).with_context(|| format!("process {pid} has no path"))
+    wait_until(PATIENCE, path).with_context(|| format!("process {pid} is not told to run {exe}: {:?}", agent.metrics()))
 }
 
 #[test]
@@ -281,15 +284,14 @@ fn the_agent_does_its_work_all_the_same() -> Result<()> {
     let stranger = Running::start(spin("600").uid(NOBODY).gid(NOBODY))?;
     let agent = keeping(state.path(), ENFORCED)?;
     given_up(&agent)?;
-    assert_eq!(exe_of(&agent, stranger.pid())?, load.to_string_lossy());
+    wait_for_exe(&agent, stranger.pid(), &load.to_string_lossy())?;
     drop(stranger);
 
     let stolen = Stolen::from_now()?;
     let before = agent.samples()?;
     let mut command = group.command(LOAD);
     let newcomer = Running::start(command.args(["spin", "4"]).stdout(Stdio::null()))?;
-    let pid = newcomer.pid();
-    assert_eq!(exe_of(&agent, pid)?, LOAD);
+    wait_for_exe(&agent, newcomer.pid(), LOAD)?;
     agent.write_config("activity.windw = '1s'")?;
     agent.signal(Signal::HUP)?;
     wait_until(PATIENCE, || agent.log().contains("was not taken over").then_some(())).context("no reload")?;

@@ -62,7 +62,7 @@ const FILES: &[c_long] = &[
     libc::SYS_openat, libc::SYS_ftruncate, libc::SYS_renameat, libc::SYS_renameat2, libc::SYS_unlinkat, libc::SYS_fchmod,
 ];
 #[cfg(target_arch = "x86_64")]
-const FILES_OLDER: &[c_long] = &[libc::SYS_rename, libc::SYS_unlink];
+const FILES_OLDER: &[c_long] = &[libc::SYS_open, libc::SYS_rename, libc::SYS_unlink];
 #[cfg(not(target_arch = "x86_64"))]
 const FILES_OLDER: &[c_long] = &[];
 
@@ -88,6 +88,8 @@ mod bpf {
 /// `PERF_EVENT_IOC_ENABLE` and `PERF_EVENT_IOC_DISABLE` (`include/uapi/linux/perf_event.h`).
 const PERF_EVENT_ENABLE: u64 = 0x2400;
 const PERF_EVENT_DISABLE: u64 = 0x2401;
+/// `PR_GET_AUXV` (include/uapi/linux/prctl.h).
+const GET_AUXILIARY_VECTOR: c_int = 0x4155_5856;
 /// `FIONREAD` (asm-generic/ioctls.h), which the C library asks name servers' sockets.
 const BYTES_TO_READ: u64 = 0x541b;
 
@@ -121,6 +123,8 @@ fn allow(calls: &mut Calls, names: &[c_long]) {
 fn restrict_to_its_process(calls: &mut Calls) -> Result<()> {
     const WRITES: c_int = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY;
     calls.insert(libc::SYS_openat, vec![Rule::new(vec![none_of(2, WRITES)?])?]);
+    #[cfg(target_arch = "x86_64")]
+    calls.insert(libc::SYS_open, vec![Rule::new(vec![none_of(1, WRITES)?])?]);
     // No memory that is executable is written to, or is no file's.
     let is_data = Rule::new(vec![none_of(2, libc::PROT_EXEC)?])?;
     let is_program = Rule::new(vec![none_of(2, libc::PROT_WRITE)?, none_of(3, libc::MAP_ANONYMOUS)?])?;
@@ -133,8 +137,8 @@ fn restrict_to_its_process(calls: &mut Calls) -> Result<()> {
     calls.insert(libc::SYS_tgkill, vec![Rule::new(vec![equal(0, u64::from(std::process::id()))?])?]);
     calls.insert(libc::SYS_sched_setaffinity, vec![Rule::new(vec![equal(0, 0)?])?]);
     calls.insert(libc::SYS_prlimit64, vec![Rule::new(vec![no_pointer(2)?])?]);
-    let names = [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_VMA];
-    calls.insert(libc::SYS_prctl, one_of(0, names.map(|name| name as u64))?);
+    let of_itself = [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_VMA, GET_AUXILIARY_VECTOR];
+    calls.insert(libc::SYS_prctl, one_of(0, of_itself.map(|option| option as u64))?);
     let commands = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
     calls.insert(libc::SYS_fcntl, one_of(1, commands.map(|command| command as u64))?);
     let requests = [libc::FIONBIO, libc::FIOCLEX, libc::TCGETS, libc::TIOCGWINSZ].map(|request| request as u64);
