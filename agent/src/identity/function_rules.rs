@@ -13,6 +13,9 @@ use super::{ContainerFacts, Function, Labels, Owner, Platform, PodFacts};
 /// is cut.
 const LONGEST: usize = 253;
 
+/// What a pod is called of which nobody says a name.
+const NAMELESS: &str = "?";
+
 /// Says which function a pod or container belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct FunctionRules {
@@ -41,7 +44,9 @@ impl FunctionRules {
     pub fn of_pod(&self, pod: &PodFacts) -> Function {
         let subject = Subject { namespace: &pod.namespace, labels: &pod.labels };
         self.find(&subject).unwrap_or_else(|| {
-            function(Platform::Kubernetes, &pod.namespace, workload_name(pod).unwrap_or(&pod.name), "")
+            let names = [workload_name(pod).unwrap_or_default(), &pod.name, &pod.uid];
+            let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or(NAMELESS);
+            function(Platform::Kubernetes, &pod.namespace, name, "")
         })
     }
 

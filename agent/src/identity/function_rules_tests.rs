@@ -142,6 +142,15 @@ fn what_runs_on_no_platform_counts_for_its_owner() {
 }
 
 #[test]
+fn a_pod_without_a_name_is_called_something_all_the_same() {
+    let of_pod = |pod: PodFacts| FunctionRules::default().of_pod(&pod).name;
+    let nameless = || pod("fn", "", &[], None);
+    assert_eq!(&*of_pod(nameless()), "u");
+    assert_eq!(&*of_pod(pod("fn", "a", &[], Some(("DaemonSet", "")))), "a");
+    assert_eq!(&*of_pod(PodFacts { uid: "".into(), ..nameless() }), "?");
+}
+
+#[test]
 fn containers_without_a_pod_are_known_by_labels_or_names() {
     use Platform::{Nuclio, OpenWhisk};
     let table = [
