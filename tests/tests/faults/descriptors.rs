@@ -12,7 +12,7 @@ use prony_tests::{
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-use crate::{counted, load};
+use crate::{counted, grpc, load};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How many more than it has the agent may open.
@@ -79,6 +79,9 @@ fn used_up() -> Result<()> {
     assert_books(&samples)?;
     assert_nothing_fell(&before, &samples);
     counted(&agent, &group, &stolen)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    grpc::cpu_time(&runtime, agent.grpc_address()).context("gRPC does not answer")?;
+    drop(runtime);
     let problems = samples.sum("prony_problems_total", &[("kind", "connections_not_taken")]);
     ensure!(problems >= 2.0, "{problems} connections were counted as not taken");
     assert_eq!(told(), 1, "{}", agent.log());

@@ -36,7 +36,7 @@ fn the_agent_lives_within_64_mebibytes_whatever_comes() {
 fn live_within(limit: &MemoryLimit) -> Result<()> {
     let config = "[ledger]\nended_retention = '1s'\n[source.estimate]\nenabled = true\n";
     let agent = Agent::builder().under(limit.launcher()).config(config).arguments(["--window", "20ms"]).start()?;
-    let mut before = agent.samples()?;
+    let mut before = agent.samples()?.without("pid");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let watchers = (0..WATCHERS).map(|_| grpc::watch(&runtime, agent.grpc_address())).collect::<Result<Vec<_>>>()?;
     let (readers, deaf): (Vec<_>, Vec<_>) =
@@ -64,6 +64,8 @@ fn live_within(limit: &MemoryLimit) -> Result<()> {
         made += batch.len();
         let samples = agent.samples()?;
         assert_books(&samples)?;
+        // A process that was in two groups shows the larger part of its energy, until the line of that group goes.
+        let samples = samples.without("pid");
         assert_nothing_fell(&before, &samples);
         before = samples;
     }
@@ -76,7 +78,7 @@ fn live_within(limit: &MemoryLimit) -> Result<()> {
     let samples =
         wait_until(PATIENCE, || agent.samples().ok().filter(gone)).context("ended cgroups keep their lines")?;
     assert_books(&samples)?;
-    assert_nothing_fell(&before, &samples);
+    assert_nothing_fell(&before, &samples.without("pid"));
     let highest = limit.highest()?;
     println!("{made} cgroups, {WATCHERS} watchers; at most {} MiB of {} used", highest >> 20, LIMIT >> 20);
     ensure!(highest > 1 << 20, "the agent is not in the bounded cgroup");

@@ -53,12 +53,13 @@ async fn watch(server: SocketAddr, reads: bool, going: GoesOn) -> Result<()> {
     timeout(SUBSCRIBED, read).await.unwrap_or(Ok(()))
 }
 
-/// Scrapes until it is over.
+/// Scrapes until it is over. A machine that is overloaded may refuse one, and the agent says so.
 pub(crate) fn scrape(server: SocketAddr, going: &GoesOn) -> Result<()> {
     while !going.is_over() {
         let compressed = [("Accept-Encoding", "gzip")];
         for headers in [&[][..], &compressed] {
-            ensure!(get(server, "/metrics", headers)?.status == 200, "a scrape is refused");
+            let status = get(server, "/metrics", headers)?.status;
+            ensure!([200, 503].contains(&status), "a scrape is answered with {status}");
             thread::sleep(SCRAPE_EVERY);
         }
     }

@@ -61,7 +61,8 @@ fn main() -> Result<ExitCode> {
         anyhow::bail!("{reason}");
     }
     let (rapl, address) = (FakeRapl::new()?, free_udp_address()?);
-    let meter = meter::start(address)?;
+    let folder = tempfile::tempdir()?;
+    let meter = meter::start(address, folder.path())?;
     let agent = Agent::builder().config(&meter::config(address)).arguments(rapl.arguments()).start()?;
     let going = GoesOn::default();
     let states = thread::scope(|scope| {

@@ -71,6 +71,10 @@ pub(crate) fn of(states: &[State], log: &str) -> Vec<Finding> {
             good: total(|it| it.windows) > 0.0,
         },
         Finding {
+            what: format!("{} scrapes refused for want of time, each counted", total(|it| it.refused)),
+            good: true,
+        },
+        Finding {
             what: format!("{} events or slots lacked, and the log says so", total(|it| it.lost)),
             good: total(|it| it.lost) < 0.5
                 || ["kernel_events_lost", "slots_exhausted"].iter().any(|kind| log.contains(kind)),
@@ -94,6 +98,7 @@ mod tests {
             windows: 50.0 * number as f64,
             missed: 0.0,
             lost: 0.0,
+            refused: 0.0,
             reboots: 0.0,
             joules: 1.0,
         };

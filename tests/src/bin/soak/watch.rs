@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) missed: f64,
     /// Events that were lost, and time that went to the line of all those who have none.
     pub(crate) lost: f64,
+    /// Scrapes that were refused, since the machine had no time for them.
+    pub(crate) refused: f64,
     pub(crate) reboots: f64,
     pub(crate) joules: f64,
 }
@@ -33,7 +35,8 @@ pub(crate) fn watch(agent: &Agent, length: Duration, going: &GoesOn) -> Result<V
         thread::sleep(LOOK_EVERY);
         ensure!(!going.is_over(), "a part of the load has ended early; the agent's log:\n{}", agent.log());
         let footprint = Footprint::of(agent.pid())?;
-        let samples = agent.samples()?;
+        // It may be refused too.
+        let Ok(samples) = agent.samples() else { continue };
         assert_books(&samples)?;
         // Pids are used again within minutes here, and a process's series goes over to who has its pid and name.
         assert_nothing_fell(&before, &samples.without("pid"));
@@ -44,6 +47,7 @@ pub(crate) fn watch(agent: &Agent, length: Duration, going: &GoesOn) -> Result<V
             windows: samples.sum("prony_windows_total", &[]),
             missed: samples.sum("prony_windows_missed_total", &[]),
             lost: samples.sum("prony_events_lost_total", &[]) + samples.sum("prony_overflow_switches_total", &[]),
+            refused: samples.sum("prony_problems_total", &[("kind", "snapshot_unanswered")]),
             reboots: samples.sum("prony_meter_reboots_total", &[]),
             joules: samples.sum("prony_zone_measured_joules_total", &[]),
         });
