@@ -141,7 +141,7 @@ fn restrict_to_its_process(calls: &mut Calls) -> Result<()> {
     calls.insert(libc::SYS_prctl, one_of(0, of_itself.map(|option| option as u64))?);
     let commands = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
     calls.insert(libc::SYS_fcntl, one_of(1, commands.map(|command| command as u64))?);
-    let requests = [libc::FIONBIO, libc::FIOCLEX, libc::TCGETS, libc::TIOCGWINSZ].map(|request| request as u64);
+    let requests = [libc::FIONBIO, libc::FIOCLEX, libc::TCGETS, libc::TIOCGWINSZ];
     calls.insert(libc::SYS_ioctl, one_of(1, requests.into_iter().chain([BYTES_TO_READ]))?);
     Ok(())
 }

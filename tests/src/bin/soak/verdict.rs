@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn wrong(states: &[State]) -> Vec<String> {
-        of(states, "").iter().filter(|finding| !finding.is_good()).map(|finding| finding.to_string()).collect()
+        of(states, "").iter().filter(|finding| !finding.is_good()).map(ToString::to_string).collect()
     }
 
     #[test]
