@@ -47,7 +47,7 @@ pub(crate) fn watch(agent: &Agent, length: Duration, going: &GoesOn) -> Result<V
             windows: samples.sum("prony_windows_total", &[]),
             missed: samples.sum("prony_windows_missed_total", &[]),
             lost: samples.sum("prony_events_lost_total", &[]) + samples.sum("prony_overflow_switches_total", &[]),
-            refused: samples.sum("prony_problems_total", &[("kind", "snapshot_unanswered")]),
+            refused: samples.sum("prony_problems_total", &[("kind", "snapshot_unanswered")]).abs(),
             reboots: samples.sum("prony_meter_reboots_total", &[]),
             joules: samples.sum("prony_zone_measured_joules_total", &[]),
         });
