@@ -329,7 +329,7 @@ fn books_are_begun_anew_in_the_confinement() -> Result<()> {
     let first = wait_until(PATIENCE, books).context("no books")?;
     let mut command = group.command(LOAD);
     let storm = Running::start(command.args(["storm", "300", "60", "1", "brief-life"]).stdout(Stdio::null()))?;
-    let rotated = wait_until(Duration::from_secs(60), || books().filter(|&now| now != first));
+    let rotated = wait_until(Duration::from_mins(1), || books().filter(|&now| now != first));
     drop(storm);
     if rotated.is_none() {
         bail!("the books were not begun anew: {}", agent.log());
