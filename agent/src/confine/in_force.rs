@@ -79,7 +79,7 @@ impl InForce {
     }
 
     /// As telemetry.
-    pub(super) fn tell(&self) {
+    pub(super) fn tell(self) {
         let Self { no_new_privs, capabilities, seccomp, landlock } = self;
         gauge!(
             telemetry::CONFINEMENT.name,
