@@ -90,7 +90,12 @@ const PERF_EVENT_ENABLE: u64 = 0x2400;
 const PERF_EVENT_DISABLE: u64 = 0x2401;
 /// `PR_GET_AUXV` (include/uapi/linux/prctl.h).
 const GET_AUXILIARY_VECTOR: c_int = 0x4155_5856;
-/// `FIONREAD` (asm-generic/ioctls.h), which the C library asks name servers' sockets.
+/// `FIONBIO`, `FIOCLEX`, `TCGETS`, `TIOCGWINSZ` and `FIONREAD` (asm-generic/ioctls.h), whose type differs from one C library to
+/// the other.
+const NONBLOCKING: u64 = 0x5421;
+const CLOSE_ON_EXEC: u64 = 0x5451;
+const ASK_TERMINAL: u64 = 0x5401;
+const ASK_WINDOW: u64 = 0x5413;
 const BYTES_TO_READ: u64 = 0x541b;
 
 /// What a thread may call.
@@ -141,8 +146,8 @@ fn restrict_to_its_process(calls: &mut Calls) -> Result<()> {
     calls.insert(libc::SYS_prctl, one_of(0, of_itself.map(|option| option as u64))?);
     let commands = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
     calls.insert(libc::SYS_fcntl, one_of(1, commands.map(|command| command as u64))?);
-    let requests = [libc::FIONBIO, libc::FIOCLEX, libc::TCGETS, libc::TIOCGWINSZ];
-    calls.insert(libc::SYS_ioctl, one_of(1, requests.into_iter().chain([BYTES_TO_READ]))?);
+    let requests = [NONBLOCKING, CLOSE_ON_EXEC, ASK_TERMINAL, ASK_WINDOW, BYTES_TO_READ];
+    calls.insert(libc::SYS_ioctl, one_of(1, requests)?);
     Ok(())
 }
 
