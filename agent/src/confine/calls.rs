@@ -59,11 +59,14 @@ const NETWORK: &[c_long] = &[
 /// Files of a folder, for threads that Landlock keeps to it.
 #[rustfmt::skip]
 const FILES: &[c_long] = &[
-    libc::SYS_openat, libc::SYS_ftruncate, libc::SYS_renameat, libc::SYS_renameat2, libc::SYS_unlinkat, libc::SYS_fchmod,
+    libc::SYS_openat, libc::SYS_ftruncate, libc::SYS_renameat2, libc::SYS_unlinkat, libc::SYS_fchmod,
 ];
 #[cfg(target_arch = "x86_64")]
-const FILES_OLDER: &[c_long] = &[libc::SYS_open, libc::SYS_rename, libc::SYS_unlink];
-#[cfg(not(target_arch = "x86_64"))]
+const FILES_OLDER: &[c_long] = &[libc::SYS_open, libc::SYS_rename, libc::SYS_renameat, libc::SYS_unlink];
+/// `renameat`, for which the `libc` package has no name there (include/uapi/asm-generic/unistd.h).
+#[cfg(target_arch = "aarch64")]
+const FILES_OLDER: &[c_long] = &[38];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const FILES_OLDER: &[c_long] = &[];
 
 /// Calls whose arguments lie in memory, where a filter cannot see them. The C library does without them where the kernel

@@ -44,7 +44,8 @@ fn run(role: &str, folder: PathBuf, elsewhere: PathBuf, config: &str) -> Result<
         "write" => Role::Write(folder.clone()),
         other => anyhow::bail!("{other} is no role\n{USAGE}"),
     };
-    let mut other_process = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().context("no sleep")?;
+    let mut other_process =
+        Command::new("sleep").arg("20").stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("no sleep")?;
     let attempts = Attempts { folder, elsewhere, other_process: other_process.id() };
     Confinement::new(&config).enter(&role);
     for (name, outcome) in attempts.all() {
