@@ -158,7 +158,7 @@ fn stand_still() -> Result<()> {
     let booted = Instant::now();
     // The package draws 2 W in one second and 4 W in the next; the meter says the same.
     let mut moved = (Instant::now(), 0.0);
-    let mut go_on = |bench: &mut Bench| {
+    let mut move_package = |bench: &Bench| -> Result<f64> {
         for _ in 0..10 {
             sleep(Duration::from_millis(50));
             let (now, up) = (Instant::now(), booted.elapsed().as_secs());
@@ -166,6 +166,10 @@ fn stand_still() -> Result<()> {
             moved = (now, moved.1 + watts * now.duration_since(moved.0).as_secs_f64());
             bench.rapl.set(Zone::Package, (moved.1 * 1e6) as u64 % FakeRapl::RANGE)?;
         }
+        Ok(moved.1)
+    };
+    let mut go_on = |bench: &mut Bench| {
+        move_package(bench)?;
         bench.send_true(booted.elapsed())
     };
     let kind = [("kind", "energy_meter_stuck")];
@@ -174,12 +178,13 @@ fn stand_still() -> Result<()> {
     bench.until("it is contradicted", &mut go_on, disagrees)?;
     let told = bench.agent.log().lines().filter(|line| line.contains("energy_meter_stuck")).count();
     assert_eq!(told, 1, "{}", bench.agent.log());
-    // It moves again.
-    let mut charge = booted.elapsed().as_secs_f64() * MILLIAMPERES;
+    // It moves again: by what the package draws, and 2 W beside.
+    let (turned, package) = (booted.elapsed(), move_package(&bench)?);
     let move_again = |bench: &mut Bench| {
-        sleep(Duration::from_millis(300));
-        charge += MILLIAMPERES;
-        bench.send(booted.elapsed(), charge)
+        let drawn = move_package(bench)? - package;
+        let up = booted.elapsed();
+        let charge = (drawn + 2.0 * up.saturating_sub(turned).as_secs_f64()) / VOLTS * 1e3;
+        bench.send(up, turned.as_secs_f64() * MILLIAMPERES + charge)
     };
     bench.until("it is believed again", move_again, |samples| {
         samples.matching("prony_meter_disagrees", &[]).any(|line| line.value.abs() < 0.5)

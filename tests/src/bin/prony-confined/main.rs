@@ -44,15 +44,16 @@ fn run(role: &str, folder: PathBuf, elsewhere: PathBuf, config: &str) -> Result<
         "write" => Role::Write(folder.clone()),
         other => anyhow::bail!("{other} is no role\n{USAGE}"),
     };
-    let mut other_process =
-        Command::new("sleep").arg("20").stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("no sleep")?;
+    // It ends when this one closes its pipe: a confined process may kill nobody.
+    let mut other = Command::new("cat");
+    other.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut other_process = other.spawn().context("no cat")?;
     let attempts = Attempts { folder, elsewhere, other_process: other_process.id() };
     Confinement::new(&config).enter(&role);
     for (name, outcome) in attempts.all() {
         println!("{name} {outcome}");
     }
-    // A confined process may kill nobody; this one ends by itself then.
-    let _ = other_process.kill();
+    drop(other_process.stdin.take());
     println!("exec {}", attempts::exec());
     Ok(())
 }
