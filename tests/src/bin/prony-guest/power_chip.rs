@@ -12,9 +12,9 @@ use i2cdev::linux::LinuxI2CDevice;
 use prony_tests::{Agent, Samples, assert_books, wait_until};
 
 const ADDRESS: u16 = 0x48;
-/// Registers: the voltage across the shunt (of 4 mOhm) in steps of 151 uV, and the supply's in steps of 60.5 mV.
+/// Registers: the voltage across the shunt (of 4 mOhm) in steps of 151 uV, and the rail's in steps of 60.25 mV.
 const SENSE: u8 = 4;
-const SOURCE: u8 = 5;
+const RAIL: u8 = 6;
 const CONFIG: &str = "[source.rapl]\ninterface = 'off'\n[source.hwmon]\ninterval = '50ms'\n\
                       [[source.hwmon.rail]]\nchip = 'ltc4215'\nchannel = '1'\nzone = 'node'\n";
 const EACH: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The agent's energy is the chip's power over time; it goes on when the driver lets go of the chip and takes it again.
 pub(crate) fn try_it() -> Result<String> {
     let bus = bus()?;
-    set(&bus, SOURCE, 200)?;
+    set(&bus, RAIL, 200)?;
     set(&bus, SENSE, 40)?;
     write(&format!("/sys/bus/i2c/devices/{bus}/new_device"), &format!("ltc4215 {ADDRESS:#x}"))?;
     let agent = Agent::builder().config(CONFIG).start()?;
@@ -33,7 +33,7 @@ pub(crate) fn try_it() -> Result<String> {
     sleep(Duration::from_secs(1));
     set(&bus, SENSE, 120)?;
     write("/sys/bus/i2c/drivers/ltc4215/bind", &device)?;
-    let high = watch(&agent).with_context(|| format!("after the driver was gone; the log:\n{}", agent.log()))?;
+    let high = watch(&agent).context("after the driver was gone")?;
     assert_books(&agent.samples()?)?;
     Ok(format!("{low}; {high}"))
 }
@@ -43,7 +43,8 @@ fn watch(agent: &Agent) -> Result<String> {
     let measured = |samples: &Samples| samples.sum("prony_zone_measured_joules_total", &[("zone", "node")]);
     let now = || Some(measured(&agent.samples().ok()?));
     let at_first = now().context("no answer")?;
-    wait_until(PATIENCE, || now().filter(|&joules| joules > at_first + 1.0)).context("the rail is not measured")?;
+    wait_until(PATIENCE, || now().filter(|&joules| joules > at_first + 1.0))
+        .with_context(|| format!("the rail is not measured; the log:\n{}", agent.log()))?;
     let power = hwmon("ltc4215").context("the driver shows no chip")?.join("power1_input");
     let watts = fs::read_to_string(&power)?.trim().parse::<f64>()? / 1e6;
     let (before, from) = (now().context("no answer")?, Instant::now());
