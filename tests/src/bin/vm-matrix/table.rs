@@ -96,8 +96,8 @@ fn row(machine: &Machine, report: &Report) -> String {
         bad => format!("{bad} FAILED, {} good", count(Outcome::Good)),
     };
     let (powercap, perf) = (energy("powercap"), energy("perf"));
-    let (release, attachment) = (&report.kernel, &report.attachment);
-    format!("| {release} | {} | `{attachment}` | {powercap} | {perf} | {all} |", machine.title)
+    let attachment = if report.attachment.is_empty() { "-".to_owned() } else { format!("`{}`", report.attachment) };
+    format!("| {} | {} | {attachment} | {powercap} | {perf} | {all} |", report.kernel, machine.title)
 }
 
 fn shown(check: &Check) -> String {
