@@ -15,8 +15,8 @@ pub(super) struct InForce {
     pub(super) landlock: Part,
 }
 
-/// One of the ways.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One of the ways, the better ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// It is not wanted.
     Off,
@@ -46,9 +46,7 @@ impl Part {
 
     /// Takes over what a thread has met: the worst stays.
     pub(super) fn met(&mut self, part: Self) {
-        if *self != Self::Unavailable {
-            *self = part;
-        }
+        *self = part.max(*self);
     }
 }
 
@@ -112,9 +110,14 @@ mod tests {
     #[test]
     fn what_one_thread_lacks_all_lack() {
         let mut part = Part::Unused;
-        for met in [RulesetStatus::FullyEnforced, RulesetStatus::NotEnforced, RulesetStatus::FullyEnforced] {
-            part.met(met.into());
-        }
-        assert_eq!(part, Part::Unavailable);
+        let mut meet = |status: RulesetStatus| {
+            part.met(status.into());
+            part
+        };
+        assert_eq!(meet(RulesetStatus::FullyEnforced), Part::On);
+        assert_eq!(meet(RulesetStatus::PartiallyEnforced), Part::Partly);
+        assert_eq!(meet(RulesetStatus::FullyEnforced), Part::Partly);
+        assert_eq!(meet(RulesetStatus::NotEnforced), Part::Unavailable);
+        assert_eq!(meet(RulesetStatus::FullyEnforced), Part::Unavailable);
     }
 }

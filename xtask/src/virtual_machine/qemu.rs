@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Suites;
 use crate::debian::unpack_together;
@@ -31,6 +31,7 @@ impl Qemu {
     /// # Errors
     /// The reason for skipping a test that needs it.
     pub fn find() -> Result<Self> {
+        guests_can_run_our_programs()?;
         let folder = folder();
         let unpacked = Self { program: folder.join("usr/bin").join(PROGRAM), unpacked: Some(folder) };
         let systems = find_on_path(PROGRAM).map(|program| Self { program, unpacked: None });
@@ -45,6 +46,7 @@ impl Qemu {
     /// # Errors
     /// When it cannot be had; the message says why.
     pub fn find_or_fetch() -> Result<Self> {
+        guests_can_run_our_programs()?;
         Self::find().or_else(|_| {
             let _lock = ToolsLock::acquire()?;
             fetch().with_context(|| format!("cannot fetch {PACKAGE} {OLDEST}"))?;
@@ -68,6 +70,11 @@ impl Qemu {
     fn version(&self) -> Result<u32> {
         major(&output(self.command().arg("--version"))?).context("QEMU does not tell its version")
     }
+}
+
+fn guests_can_run_our_programs() -> Result<()> {
+    ensure!(cfg!(target_arch = "x86_64"), "guests are x86-64 and run this machine's programs, which are not");
+    Ok(())
 }
 
 /// `QEMU emulator version 10.0.2 (Debian ...)`
