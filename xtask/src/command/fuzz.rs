@@ -16,20 +16,28 @@ const LIMITS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=2048"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Options {
     seconds: u32,
+    /// A target ends before its time when it has seen so many.
+    cases: Option<u32>,
     target: Option<String>,
 }
 
 impl Options {
     /// Reads the arguments; what is wrong with them is the error.
     pub(super) fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { seconds: 60, target: None };
+        let mut options = Self { seconds: 60, cases: None, target: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                length @ ("--seconds" | "--minutes") => {
-                    let seconds = seconds(length, arguments.next());
-                    options.seconds =
-                        seconds.ok_or_else(|| format!("{length} takes a whole number, for example `{length} 60`"))?;
+                limit @ ("--seconds" | "--minutes" | "--cases") => {
+                    let number = arguments.next().and_then(|number| number.parse().ok()).filter(|&number| number > 0);
+                    let number =
+                        number.and_then(|number: u32| number.checked_mul(if limit == "--minutes" { 60 } else { 1 }));
+                    let number =
+                        number.ok_or_else(|| format!("{limit} takes a whole number, for example `{limit} 60`"))?;
+                    match limit {
+                        "--cases" => options.cases = Some(number),
+                        _ => options.seconds = number,
+                    }
                 }
                 unknown if unknown.starts_with('-') => return Err(format!("fuzz has no option `{unknown}`")),
                 target if options.target.is_none() => options.target = Some(target.to_owned()),
@@ -38,12 +46,6 @@ impl Options {
         }
         Ok(options)
     }
-}
-
-/// How long `--seconds` or `--minutes` with this number is.
-fn seconds(unit: &str, number: Option<&String>) -> Option<u32> {
-    let number: u32 = number?.parse().ok().filter(|&number| number > 0)?;
-    number.checked_mul(if unit == "--minutes" { 60 } else { 1 })
 }
 
 /// Fuzzes one target or all of them, one after the other. What a target has met is kept under `target/fuzz` and is where
@@ -71,7 +73,7 @@ pub(super) fn fuzz(options: &Options) -> Result<ExitCode> {
     let mut failed = Vec::new();
     for target in &wanted {
         say(format_args!("fuzzing {target} for {} s", options.seconds));
-        if let Err(error) = run(&cargo_fuzz, &folder, &objects, target, options.seconds) {
+        if let Err(error) = run(&cargo_fuzz, &folder, &objects, target, options) {
             say(format_args!("{error:#}"));
             failed.push(target);
         }
@@ -114,14 +116,15 @@ fn take_over_lock_file(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run(cargo_fuzz: &Path, folder: &Path, objects: &Path, target: &str, seconds: u32) -> Result<()> {
+fn run(cargo_fuzz: &Path, folder: &Path, objects: &Path, target: &str, options: &Options) -> Result<()> {
     let build = workspace::target().join("fuzz");
     let met = build.join("corpus").join(target);
     fs::create_dir_all(&met).with_context(|| format!("cannot create {}", met.display()))?;
     let mut command = nightly::command(&cargo_fuzz.to_string_lossy());
     command.args(["fuzz", "run", "--fuzz-dir"]).arg(folder).arg("--target-dir").arg(&build);
     command.arg(target).arg(&met).arg(folder.join("corpus").join(target)).arg("--").args(LIMITS);
-    command.arg(format!("-max_total_time={seconds}"));
+    command.arg(format!("-max_total_time={}", options.seconds));
+    command.args(options.cases.map(|cases| format!("-runs={cases}")));
     // The kernel objects are the pinned compiler's.
     command.env("PRONY_PREBUILT_EBPF", objects);
     if Path::new("/dev/shm").is_dir() {
@@ -141,12 +144,15 @@ mod tests {
 
     #[test]
     fn seconds_and_target_come_in_any_order() {
-        let both = Options { seconds: 5, target: Some("config".into()) };
+        let both = Options { seconds: 5, cases: None, target: Some("config".into()) };
         assert_eq!(parse("--seconds 5 config"), Ok(both.clone()));
         assert_eq!(parse("config --seconds 5"), Ok(both));
-        assert_eq!(parse("config --minutes 5"), Ok(Options { seconds: 300, target: Some("config".into()) }));
-        assert_eq!(parse(""), Ok(Options { seconds: 60, target: None }));
-        for wrong in ["--seconds", "--seconds 0", "--seconds x", "--minutes 99999999", "--hours 1", "one two"] {
+        assert_eq!(parse("config --minutes 5"), Ok(Options { seconds: 300, ..both }));
+        assert_eq!(parse("--cases 7"), Ok(Options { seconds: 60, cases: Some(7), target: None }));
+        assert_eq!(parse(""), Ok(Options { seconds: 60, cases: None, target: None }));
+        for wrong in
+            ["--cases many", "--seconds", "--seconds 0", "--seconds x", "--minutes 99999999", "--hours 1", "one two"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

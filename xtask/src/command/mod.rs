@@ -34,7 +34,7 @@ Usage: cargo xtask <COMMAND>
   vm-test [--kernel NAME] [--machine NAME] [--docs FILE]
                             Boot kernels of Debian's in virtual machines of QEMU, with and without RAPL, and try the
                             agent in each. QEMU and kernels are fetched first, under target/tools.
-  fuzz [--seconds N | --minutes N] [TARGET]
+  fuzz [--seconds N | --minutes N] [--cases N] [TARGET]
                             Look for input that breaks a parser, N seconds (60) or minutes for each target. Needs a
                             nightly compiler beside the pinned one, and says how to get it.
   miri                      Run the unit tests of what has `unsafe` on Miri, which sees what is undefined. Needs a
