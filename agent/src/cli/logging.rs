@@ -2,6 +2,10 @@
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::kept_warnings::KeepWarnings;
 
 /// The form of the agent's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -32,8 +36,10 @@ pub(super) fn start(format: LogFormat, verbosity: u8) -> anyhow::Result<()> {
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).finish().with(KeepWarnings).try_init()
+        }
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(KeepWarnings).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("messages cannot be set up: {error}"))
 }

@@ -5,6 +5,7 @@ pub mod check_config;
 mod cpu_ticks;
 pub mod doctor;
 pub mod import_config;
+mod kept_warnings;
 mod logging;
 pub mod meter_sim;
 mod output;

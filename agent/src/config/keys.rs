@@ -249,6 +249,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("prometheus.processes", Kind::Flag, Default("true"),
         "Whether processes are exported (their number is bounded by `ledger.max_processes`)."),
 
+    Key::new("prometheus.page", Kind::Flag, Default("true"),
+        "Whether there is a page to look at, at `/`. It keeps the last hour by seconds and the last day by minutes: up to about \
+         10 MiB of memory, and with `state.directory` files of as much."),
     Key::new("grpc.enabled", Kind::Flag, Default("true"), "Whether there is a gRPC listener."),
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),
     Key::new("grpc.backlog", Kind::Whole(1, 65_536), Default("16"),

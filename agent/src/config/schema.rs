@@ -498,11 +498,13 @@ pub struct PrometheusConfig {
     pub listen: SocketAddr,
     /// Whether processes are exported (their number is bounded by `ledger.max_processes`).
     pub processes: bool,
+    /// Whether there is a page to look at.
+    pub page: bool,
 }
 
 impl Default for PrometheusConfig {
     fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true }
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true, page: true }
     }
 }
 

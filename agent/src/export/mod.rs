@@ -5,5 +5,6 @@ mod containers;
 pub mod grpc;
 mod listen;
 pub mod otlp;
+pub mod page;
 pub mod prometheus;
 mod reporter_clock;

@@ -14,6 +14,7 @@ mod state_keeper;
 mod unnoticed_ends;
 mod window_thread;
 
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use anyhow::Context as _;
@@ -23,12 +24,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::activity::{Topology, read_topology};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, WallAnchor};
 use crate::config::Config;
 use crate::confine::{Confinement, Role};
 use crate::export::access::Access;
 use crate::export::grpc::GrpcServer;
 use crate::export::otlp::Forwarder;
+use crate::export::page::{Page, PageOptions};
 use crate::export::prometheus;
 use crate::host::{HostRoots, machine_name};
 use crate::identity::{NodeFacts, metadata};
@@ -36,7 +38,7 @@ use crate::invocation::{Ended, Finished, InvocationHandle};
 use crate::kernel::{CounterEvents, LoadOptions, PinOptions};
 use crate::snapshot::{Epoch, Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
-use crate::state::Record;
+use crate::state::{Record, Segments};
 use crate::telemetry;
 use crate::trace::{Recorded, Recorder};
 
@@ -95,7 +97,20 @@ pub async fn run(
     if config.prometheus.enabled {
         let server = prometheus::Server::bind(&config.prometheus, &access).await?;
         info!("metrics at {}", server.url()?);
-        listeners.spawn(server.run(snapshots.clone(), metrics, shutdown.clone()));
+        let page = config.prometheus.page.then(|| {
+            let kept = config.state.directory.as_deref().and_then(|folder| history_folder(folder, confinement));
+            let epoch = WallAnchor::take().unix(Timestamp::now()).0;
+            Page::follow(
+                PageOptions { snapshots: snapshots.clone(), invocations: invocations.clone(), kept, epoch },
+                shutdown.clone(),
+            )
+        });
+        let (page, following) = page.unzip();
+        if let Some(following) = following {
+            info!("to look at: {}", server.page_url()?);
+            listeners.spawn(following);
+        }
+        listeners.spawn(server.run(snapshots.clone(), metrics, page, shutdown.clone()));
     }
     if config.grpc.enabled {
         let forwarder = Forwarder::start(&config.otlp, config.invocation.lateness, &invocations, &shutdown)?;
@@ -135,6 +150,21 @@ pub async fn run(
     let ended = tokio::task::spawn_blocking(move || windows.join()).await?;
     let written = ended.map_err(|_| anyhow::anyhow!("the pipeline has failed"))?;
     written.context("the recording could not be written: is there room on the disk?")
+}
+
+/// Where the page's history is kept; nowhere where that cannot be.
+fn history_folder(state: &Path, confinement: &Arc<Confinement>) -> Option<Segments> {
+    let folder = state.join("history");
+    match Segments::open(&folder, confinement) {
+        Ok(kept) => Some(kept),
+        Err(error) => {
+            warn!(
+                "the page's history cannot be kept in {} ({error}): it begins anew with each start",
+                folder.display()
+            );
+            None
+        }
+    }
 }
 
 /// Where what comes of a window goes.

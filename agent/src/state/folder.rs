@@ -143,7 +143,7 @@ fn replace(folder: &Path, frame: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(0o600);
     options

@@ -9,6 +9,8 @@ mod files_thread;
 mod folder;
 mod frames;
 mod record;
+mod segments;
 
 pub use folder::{OpenError, StateFolder};
 pub use record::{Record, WindowRecord};
+pub use segments::Segments;

@@ -9,7 +9,7 @@ use crate::snapshot::{Generation, Snapshot, SnapshotHandle, Stopped};
 
 /// A way to the books; where they are held, they change only so often.
 #[derive(Clone, Debug)]
-pub(super) struct Books {
+pub(in crate::export) struct Books {
     handle: SnapshotHandle,
     held: Option<Held>,
 }
@@ -28,7 +28,7 @@ impl Books {
     }
 
     /// The whole books.
-    pub(super) async fn whole(&self) -> Result<Arc<Snapshot>, Stopped> {
+    pub(in crate::export) async fn whole(&self) -> Result<Arc<Snapshot>, Stopped> {
         let Some(Held { shown_for, shown }) = &self.held else { return self.handle.whole().await };
         let mut slot = shown.lock().await;
         if let Some(earlier) = &*slot {

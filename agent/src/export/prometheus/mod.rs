@@ -28,7 +28,9 @@ mod page_tests;
 #[cfg(test)]
 mod parser;
 #[cfg(test)]
-mod sample_books;
+pub(super) mod sample_books;
 
+pub(super) use books::Books;
+pub(super) use own_process::OwnProcess;
 pub use reference::reference;
 pub use server::Server;

@@ -11,9 +11,9 @@ use super::table;
 
 /// The agent's own cost; what could not be read is `None` and has no series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct OwnProcess {
-    pub(super) cpu: Nanoseconds,
-    pub(super) resident_bytes: Option<u64>,
+pub(in crate::export) struct OwnProcess {
+    pub(in crate::export) cpu: Nanoseconds,
+    pub(in crate::export) resident_bytes: Option<u64>,
     pub(super) virtual_bytes: Option<u64>,
     pub(super) open_fds: Option<u64>,
     pub(super) max_fds: Option<u64>,
@@ -24,9 +24,8 @@ pub(super) struct OwnProcess {
 
 impl OwnProcess {
     /// Reads it now, from this process's own `/proc/self` whatever root is configured for the machine's files.
-    pub(super) fn read() -> Self {
-        let cpu = clock_gettime(ClockId::ProcessCPUTime);
-        let cpu = Nanoseconds(cpu.tv_sec as u64 * Nanoseconds::SECOND.0 + cpu.tv_nsec as u64);
+    pub(in crate::export) fn read() -> Self {
+        let cpu = Self::cpu();
         let Ok(process) = Process::myself() else { return Self { cpu, ..Self::default() } };
         let stat = process.stat().ok();
         Self {
@@ -41,6 +40,12 @@ impl OwnProcess {
             threads: stat.as_ref().and_then(|stat| u64::try_from(stat.num_threads).ok()),
             started: stat.and_then(|stat| started(stat.starttime)),
         }
+    }
+
+    /// What CPU time it has used.
+    pub(in crate::export) fn cpu() -> Nanoseconds {
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        Nanoseconds(cpu.tv_sec as u64 * Nanoseconds::SECOND.0 + cpu.tv_nsec as u64)
     }
 
     /// Writes its families.

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -23,6 +23,7 @@ use tower_http::compression::CompressionLayer;
 use crate::config::PrometheusConfig;
 use crate::export::access::{Access, Door, Gate};
 use crate::export::listen::Listener;
+use crate::export::page::{self, Page};
 use crate::notice::Notice;
 use crate::snapshot::SnapshotHandle;
 use crate::telemetry;
@@ -78,16 +79,22 @@ impl Server {
         Ok(format!("{}://{}/metrics", self.gate.scheme(), self.local_addr()?))
     }
 
+    /// Where the page is.
+    pub fn page_url(&self) -> io::Result<String> {
+        Ok(format!("{}://{}/", self.gate.scheme(), self.local_addr()?))
+    }
+
     /// Where it listens: the configured address, with the port that the kernel chose where that was 0.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serves `/metrics`, `/healthz` and `/` until `shutdown`. `recorder` holds the agent's own telemetry (see [`telemetry::install`]).
+    /// Serves `/metrics`, `/healthz` and the page, where there is one, until `shutdown`. `recorder` holds the agent's own telemetry (see [`telemetry::install`]).
     pub async fn run(
         self,
         snapshots: SnapshotHandle,
         recorder: PrometheusHandle,
+        page: Option<Page>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let names = !self.gate.is_open();
@@ -98,7 +105,9 @@ impl Server {
         let books = Books::new(snapshots, self.gate.is_open().then_some(SHOWN_FOR));
         let listener = LimitedListener::new(self.listener, self.gate.clone(), self.limits);
         let stopping = shutdown.clone();
-        let serving = axum::serve(listener, router(App { books, renderer }, self.gate))
+        let shown = page::Shown { processes: self.processes, names };
+        let page = page.map_or_else(no_page, |page| page::routes(page, books.clone(), shown));
+        let serving = axum::serve(listener, router(App { books, renderer }, page, self.gate))
             .with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::select! {
             ended = serving => ended.context("the Prometheus listener ended"),
@@ -113,21 +122,28 @@ struct App {
     renderer: Arc<Renderer>,
 }
 
-fn router(app: App, gate: Gate) -> Router {
+fn router(app: App, page: Router, gate: Gate) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route(HEALTH, get(health))
-        .route("/", get(index))
+        .with_state(app)
+        .merge(page)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(gate, let_in))
         .layer(map_response(one_request_each))
-        .with_state(app)
 }
 
-/// Answers those who may come in, and anybody who asks for health.
+/// Where there is none, who looks for it is told where figures are.
+fn no_page() -> Router {
+    Router::new().route("/", get(async || "The page is switched off (page.enabled); figures are at /metrics.\n"))
+}
+
+/// Answers those who may come in, and anybody who asks for health or for what holds no figures.
 async fn let_in(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    if request.uri().path() != HEALTH
+    let path = request.uri().path();
+    if path != HEALTH
+        && !page::is_public(path)
         && let Err(refusal) = gate.check(authorization)
     {
         let asks = [(header::WWW_AUTHENTICATE, "Bearer")];
@@ -140,10 +156,6 @@ async fn let_in(State(gate): State<Gate>, request: Request, next: Next) -> Respo
 async fn one_request_each(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-async fn index() -> Html<&'static str> {
-    Html(include_str!("index.html"))
 }
 
 async fn health(State(app): State<App>) -> Response {

@@ -1,0 +1,67 @@
+//! The page's files, which are part of the program.
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asset {
+    pub(super) kind: &'static str,
+    pub(super) text: &'static str,
+}
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("assets/", $name)))),*]
+    };
+}
+
+/// By name.
+const FILES: &[(&str, &str)] = files!["index.html"];
+
+/// The file of this name.
+pub(super) fn find(name: &str) -> Option<Asset> {
+    let (_, text) = FILES.iter().find(|(known, _)| *known == name)?;
+    let kind = match name.rsplit_once('.')?.1 {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    Some(Asset { kind, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_file_is_there_and_of_a_known_kind() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/export/page/assets");
+        let mut on_disk: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        on_disk.sort();
+        let mut known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        known.sort_unstable();
+        assert_eq!(on_disk, known);
+        for name in known {
+            assert_ne!(find(name).unwrap().kind, "application/octet-stream", "{name}");
+        }
+        assert!(find("../mod.rs").is_none());
+    }
+
+    /// A file that is one of the page's own is what its policy allows, and nothing else.
+    #[test]
+    fn nothing_is_loaded_from_elsewhere_or_written_into_the_page() {
+        for (name, text) in FILES {
+            for elsewhere in
+                ["http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("]
+            {
+                assert!(!text.replace("http://www.w3.org/", "").contains(elsewhere), "{name} has {elsewhere}");
+            }
+        }
+        let index = find("index.html").unwrap().text;
+        assert!(!index.contains("style=\"") && !index.contains("<style") && !index.contains(" onclick="));
+    }
+}
