@@ -196,7 +196,8 @@ fn over_http() -> Result<()> {
     let known = TlsClient::new(&files.authority, Some(&files.client))?;
     assert_eq!(status(&known, &agent, "/metrics", Some(TOKEN))?, 200);
     assert_eq!(status(&known, &agent, "/metrics", Some(WRONG))?, 401);
-    for path in ["/metrics", "/", "/nonsense"] {
+    assert_eq!(status(&known, &agent, "/", None)?, 200, "the page's files hold no figures, and ask for the token");
+    for path in ["/metrics", "/live/about", "/live/stream?level=cgroup&after=0", "/nonsense"] {
         let answer = known.get(agent.metrics_address(), path, &[])?;
         assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Bearer")), "{path}");
         assert!(answer.text()?.contains("access.token_file"), "it says what to do: {}", answer.text()?);

@@ -27,13 +27,13 @@ use crate::mirror::{Mirror, energies};
 const STEPS: usize = 30;
 
 /// A client and what drives it.
-struct Client {
+pub(crate) struct Client {
     runtime: Runtime,
     channel: Channel,
 }
 
 impl Client {
-    fn of(bench: &Bench) -> Result<Self> {
+    pub(crate) fn of(bench: &Bench) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let address = format!("http://{}", bench.agent.grpc_address());
         let channel = runtime.block_on(Channel::from_shared(address)?.timeout(PATIENCE).connect())?;
@@ -44,7 +44,7 @@ impl Client {
         EnergyClient::new(self.channel.clone())
     }
 
-    fn snapshot(&self, granularity: pb::Granularity) -> Result<pb::Picture> {
+    pub(crate) fn snapshot(&self, granularity: pb::Granularity) -> Result<pb::Picture> {
         let request = pb::SnapshotRequest { granularity: granularity as i32, filter: None };
         let answer = self.runtime.block_on(self.energy().snapshot(request))?;
         answer.into_inner().picture.context("a picture")

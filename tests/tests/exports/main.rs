@@ -5,5 +5,6 @@ mod bench;
 mod grpc;
 mod mirror;
 mod names;
+mod page_figures;
 mod prometheus;
 mod top;
