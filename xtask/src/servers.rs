@@ -37,6 +37,8 @@ pub const SERVERS: &[Server] = &[
     Server { binary: "ctr", package: "containerd" },
     Server { binary: "podman", package: "podman" },
     Server { binary: "conmon", package: "podman" },
+    Server { binary: "chromium", package: "chromium" },
+    Server { binary: "chromedriver", package: "chromium-driver" },
 ];
 
 /// Where the server of that name is.

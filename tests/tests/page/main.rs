@@ -1,0 +1,3 @@
+//! The page as people see it, in a real Chromium.
+
+mod seen;
