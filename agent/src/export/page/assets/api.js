@@ -7,41 +7,39 @@ const PATIENCE = 20_000;
 
 /** The agent answered, but not with what was asked for. `message` is its own line of text. */
 export class Refused extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
+	constructor(status, message) {
+		super(message);
+		this.status = status;
+	}
 }
 
 export function keepToken(token) {
-  sessionStorage.setItem(KEPT_AS, token);
+	sessionStorage.setItem(KEPT_AS, token);
 }
 
 export function hasToken() {
-  return sessionStorage.getItem(KEPT_AS) !== null;
+	return sessionStorage.getItem(KEPT_AS) !== null;
 }
 
 /**
  * @param {string} path `live/about`
- * @param {Object<string, string|number>} parameters
- * @param {AbortSignal} signal
  * @returns {Promise<Response>} of status 200
  * @throws {Refused} for any other status; a TypeError where the agent cannot be reached
  */
 export async function open(path, parameters, signal) {
-  const url = new URL(path, ROOT);
-  url.search = new URLSearchParams(parameters).toString();
-  const token = sessionStorage.getItem(KEPT_AS);
-  const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
-  const response = await fetch(url, { headers, signal, cache: 'no-store', credentials: 'same-origin', redirect: 'error' });
-  if (response.ok) return response;
-  const reason = (await response.text().catch(() => '')).slice(0, LONGEST_REASON).trim();
-  throw new Refused(response.status, reason || `the agent answered with status ${response.status}`);
+	const url = new URL(path, ROOT);
+	url.search = new URLSearchParams(parameters).toString();
+	const token = sessionStorage.getItem(KEPT_AS);
+	const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+	const response = await fetch(url, { headers, signal, cache: 'no-store', credentials: 'same-origin', redirect: 'error' });
+	if (response.ok) return response;
+	const reason = (await response.text().catch(() => '')).slice(0, LONGEST_REASON).trim();
+	throw new Refused(response.status, reason || `the agent answered with status ${response.status}`);
 }
 
 /** As `open`, for an answer in JSON that comes at once. */
 export async function ask(path, parameters = {}, signal = undefined) {
-  const patience = AbortSignal.timeout(PATIENCE);
-  const response = await open(path, parameters, signal ? AbortSignal.any([signal, patience]) : patience);
-  return response.json();
+	const patience = AbortSignal.timeout(PATIENCE);
+	const response = await open(path, parameters, signal ? AbortSignal.any([signal, patience]) : patience);
+	return response.json();
 }

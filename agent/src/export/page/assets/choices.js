@@ -2,18 +2,13 @@
 
 import { make, setAttribute } from './elements.js';
 
-/**
- * @param {HTMLElement} group
- * @param {{key: string, name: string, title: string}[]} options
- * @param {(key: string) => void} choose
- * @returns {(pressed: (key: string) => boolean) => void} shows which are pressed
- */
+/** @returns {(pressed: (key: string) => boolean) => void} shows which are pressed */
 export function makeChoices(group, options, choose) {
-  const buttons = options.map(({ key, name, title }) => make('button', {
-    type: 'button', 'data-choice': key, title, onclick: () => choose(key),
-  }, name));
-  group.replaceChildren(...buttons);
-  return (pressed) => {
-    for (const button of buttons) setAttribute(button, 'aria-pressed', pressed(button.dataset.choice));
-  };
+	const buttons = options.map(({ key, name, title }) => make('button', {
+		type: 'button', 'data-choice': key, title, onclick: () => choose(key),
+	}, name));
+	group.replaceChildren(...buttons);
+	return (pressed) => {
+		for (const button of buttons) setAttribute(button, 'aria-pressed', pressed(button.dataset.choice));
+	};
 }

@@ -6,42 +6,38 @@ import { clock, seconds } from './units.js';
 const STALE_STEPS = 5;
 
 export class Connection {
-  #state = 'waiting';
-  #why = '';
-  #since = Date.now();
+	#state = 'waiting';
+	#why = '';
+	#since = Date.now();
 
-  get state() {
-    return this.#state;
-  }
+	get state() {
+		return this.#state;
+	}
 
-  /** @param {'waiting'|'live'|'lost'|'token'} state @param {string} why in the agent's words, or empty */
-  set(state, why) {
-    if (state !== this.#state) this.#since = Date.now();
-    [this.#state, this.#why] = [state, why];
-  }
+	/** @param {string} why in the agent's words, or empty */
+	set(state, why) {
+		if (state !== this.#state) this.#since = Date.now();
+		[this.#state, this.#why] = [state, why];
+	}
 
-  /**
-   * @param {boolean} held whether the user holds the picture
-   * @param {number|undefined} latest end of the latest frame, Unix milliseconds
-   * @param {number} step milliseconds between frames
-   */
-  draw(held, latest, step) {
-    setAttribute(document.body, 'data-connection', this.#state);
-    const silent = latest === undefined ? 0 : Date.now() - Math.max(latest, this.#since);
-    setText(byId('connection-text'), {
-      waiting: 'Loading',
-      token: 'Token asked for',
-      lost: `Lost since ${clock(this.#since)}`,
-      live: silent > Math.max(10_000, step * STALE_STEPS) ? `No frame for ${seconds(Math.round(silent / 1000))}`
-        : held ? 'Held' : this.#why ? 'Live, polling' : 'Live',
-    }[this.#state]);
-    byId('connection').title = this.#why;
-    const banner = byId('banner');
-    setHidden(banner, this.#state !== 'lost');
-    if (this.#state === 'lost') {
-      setText(banner, this.#why
-        ? `The agent refuses since ${clock(this.#since)}: ${this.#why}`
-        : `The agent cannot be reached since ${clock(this.#since)}. What is shown is from before; the page tries again by itself and fills the gap.`);
-    }
-  }
+	/** @param {boolean} held by the user @param {number} latest end of the latest frame @param {number} step milliseconds */
+	draw(held, latest, step) {
+		setAttribute(document.body, 'data-connection', this.#state);
+		const silent = latest === undefined ? 0 : Date.now() - Math.max(latest, this.#since);
+		setText(byId('connection-text'), {
+			waiting: 'Loading',
+			token: 'Token asked for',
+			lost: `Lost since ${clock(this.#since)}`,
+			live: silent > Math.max(10_000, step * STALE_STEPS) ? `No frame for ${seconds(Math.round(silent / 1000))}`
+				: held ? 'Held' : this.#why ? 'Live, polling' : 'Live',
+		}[this.#state]);
+		byId('connection').title = this.#why;
+		const banner = byId('banner');
+		setHidden(banner, this.#state !== 'lost');
+		if (this.#state === 'lost') {
+			setText(banner, this.#why
+				? `The agent refuses since ${clock(this.#since)}: ${this.#why}`
+				: `The agent cannot be reached since ${clock(this.#since)}. What is shown is from before; the page tries again by itself and fills the gap.`);
+		}
+	}
 }

@@ -10,46 +10,40 @@ import { IDLE } from './parts.js';
 const MOST_TILES = 40;
 
 export class EnergyPanel {
-  #view;
-  #scene;
-  #treemap;
-  #showSince;
-  #total = byId('treemap-total');
-  #seen = false;
+	#view;
+	#scene;
+	#treemap;
+	#showSince;
+	#total = byId('treemap-total');
+	#seen = false;
 
-  /**
-   * @param {import('./view.js').View} view
-   * @param {import('./scene.js').Scene} scene
-   * @param {import('./painter.js').Painter} painter
-   * @param {(id: string) => void} pick
-   */
-  constructor(view, scene, painter, pick) {
-    [this.#view, this.#scene] = [view, scene];
-    this.#treemap = new Treemap(pick, () => painter.stale('energy'));
-    this.#showSince = makeSinceMenu(view);
-    painter.part('energy', () => this.#draw());
-    new IntersectionObserver((entries) => {
-      this.#seen = entries.at(-1).isIntersecting;
-      if (this.#seen) painter.stale('energy');
-    }).observe(byId('treemap'));
-  }
+	constructor(view, scene, painter, pick) {
+		[this.#view, this.#scene] = [view, scene];
+		this.#treemap = new Treemap(pick, () => painter.stale('energy'));
+		this.#showSince = makeSinceMenu(view);
+		painter.part('energy', () => this.#draw());
+		new IntersectionObserver((entries) => {
+			this.#seen = entries.at(-1).isIntersecting;
+			if (this.#seen) painter.stale('energy');
+		}).observe(byId('treemap'));
+	}
 
-  #draw() {
-    this.#showSince();
-    const scene = this.#scene;
-    if (!this.#seen || !scene.store) return;
-    const { since, unit, pick } = this.#view.now;
-    const { from, to } = sinceWindow(since, scene.window);
-    const tally = since === 'window' ? scene.tally : scene.store.tally(from, to);
-    const lines = tally.lines.slice(0, MOST_TILES);
-    this.#treemap.draw(scene.partsOf(tally, lines).map(({ id, microjoules }) => ({
-      ...scene.describe(id), id, microjoules, colour: scene.colour(id), hatched: id === IDLE, strong: scene.strong(id),
-    })), tally.total, pick, unit);
-    const spread = tally.total > 0 ? ` ± ${percent((SURE * tally.sigma) / tally.total)}` : '';
-    setText(this.#total, tally.frames === 0 ? '–' : `${energy(tally.total, unit)}${spread}`);
-    setAttribute(this.#total, 'data-microjoules', tally.total);
-    const first = scene.store.first;
-    this.#total.title = first && from < first.end - first.length - scene.store.kept * 0.001
-      ? `Frames reach back to ${moment(first.end - first.length)}` : `Since ${moment(from)}`;
-  }
+	#draw() {
+		this.#showSince();
+		const scene = this.#scene;
+		if (!this.#seen || !scene.store) return;
+		const { since, unit, pick } = this.#view.now;
+		const { from, to } = sinceWindow(since, scene.window);
+		const tally = since === 'window' ? scene.tally : scene.store.tally(from, to);
+		const lines = tally.lines.slice(0, MOST_TILES);
+		this.#treemap.draw(scene.partsOf(tally, lines).map(({ id, microjoules }) => ({
+			...scene.describe(id), id, microjoules, colour: scene.colour(id), hatched: id === IDLE, strong: scene.strong(id),
+		})), tally.total, pick, unit);
+		const spread = tally.total > 0 ? ` ± ${percent((SURE * tally.sigma) / tally.total)}` : '';
+		setText(this.#total, tally.frames === 0 ? '–' : `${energy(tally.total, unit)}${spread}`);
+		setAttribute(this.#total, 'data-microjoules', tally.total);
+		const first = scene.store.first;
+		this.#total.title = first && from < first.end - first.length - scene.store.kept * 0.001
+			? `Frames reach back to ${moment(first.end - first.length)}` : `Since ${moment(from)}`;
+	}
 }

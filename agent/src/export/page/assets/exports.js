@@ -8,30 +8,24 @@ import { IDLE, OTHER, UNATTRIBUTED } from './parts.js';
 import { fileName, save } from './save_file.js';
 import { energy, moment } from './units.js';
 
-/**
- * @param {import('./view.js').View} view
- * @param {import('./scene.js').Scene} scene
- * @param {import('./chart.js').Chart} chart
- * @param {() => string} node the machine's name
- */
 export function makeExports(view, scene, chart, node) {
-  byId('csv').addEventListener('click', () => {
-    if (!scene.store) return;
-    const text = csvOf(scene.store, scene.window, scene.lines);
-    save(new Blob([text], { type: 'text/csv' }), fileName(node(), view.now.level, scene.window.to, 'csv'));
-  });
-  byId('png').addEventListener('click', async () => {
-    if (!scene.store) return;
-    const { tally, window, provenance } = scene;
-    const shown = [...scene.lines.map(({ id }) => id), OTHER, UNATTRIBUTED, IDLE];
-    try {
-      save(await pngOf(chart.picture, chart.size.density, {
-        title: `Power of ${node()} by ${view.now.level}`,
-        note: `${moment(window.from)} to ${moment(window.to)}; ${energy(tally.total, view.now.unit)} (${sureness(provenance ?? 'unknown', tally.total, tally.sigma)})`,
-        entries: shown.map((id) => ({ name: scene.describe(id).name, colour: scene.colour(id) })),
-      }), fileName(node(), view.now.level, window.to, 'png'));
-    } catch (error) {
-      announce(error.message);
-    }
-  });
+	byId('csv').addEventListener('click', () => {
+		if (!scene.store) return;
+		const text = csvOf(scene.store, scene.window, scene.lines);
+		save(new Blob([text], { type: 'text/csv' }), fileName(node(), view.now.level, scene.window.to, 'csv'));
+	});
+	byId('png').addEventListener('click', async () => {
+		if (!scene.store) return;
+		const { tally, window, provenance } = scene;
+		const shown = [...scene.lines.map(({ id }) => id), OTHER, UNATTRIBUTED, IDLE];
+		try {
+			save(await pngOf(chart.picture, chart.size.density, {
+				title: `Power of ${node()} by ${view.now.level}`,
+				note: `${moment(window.from)} to ${moment(window.to)}; ${energy(tally.total, view.now.unit)} (${sureness(provenance ?? 'unknown', tally.total, tally.sigma)})`,
+				entries: shown.map((id) => ({ name: scene.describe(id).name, colour: scene.colour(id) })),
+			}), fileName(node(), view.now.level, window.to, 'png'));
+		} catch (error) {
+			announce(error.message);
+		}
+	});
 }

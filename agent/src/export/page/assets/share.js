@@ -1,25 +1,16 @@
 // A link to this view, for somebody else.
 
-import { announce, byId, setText } from './elements.js';
+import { announce, byId } from './elements.js';
 
-const SAID_FOR = 2000;
-
-/** @param {() => void} flush brings the address up to date */
+/** Copies the address, once `flush` has brought it up to date. */
 export function makeShare(flush) {
-  const button = byId('share');
-  const say = (text) => {
-    setText(button, text);
-    announce(text);
-    setTimeout(() => setText(button, 'Copy link'), SAID_FOR);
-  };
-  button.addEventListener('click', async () => {
-    flush();
-    try {
-      await navigator.clipboard.writeText(location.href);
-      say('Copied');
-    } catch {
-      // Browsers allow it on localhost and over TLS only.
-      say('See address bar');
-    }
-  });
+	byId('share').addEventListener('click', async () => {
+		flush();
+		try {
+			await navigator.clipboard.writeText(location.href);
+			announce('The link is copied: it shows this level, window and line.');
+		} catch {
+			announce('The browser allows copying on localhost and over TLS only: take the link from the address bar.');
+		}
+	});
 }

@@ -12,31 +12,30 @@ const name = (seconds) => (seconds >= 3600 ? `${seconds / 3600} h ago` : `${seco
  * @returns {{from: number, to: number}}
  */
 export function sinceWindow(since, window) {
-  if (since === 'window') return window;
-  return { from: since.startsWith('@') ? Number(since.slice(1)) : window.to - Number(since) * 1000, to: window.to };
+	if (since === 'window') return window;
+	return { from: since.startsWith('@') ? Number(since.slice(1)) : window.to - Number(since) * 1000, to: window.to };
 }
 
 /** @returns {number|null} the time that the user chose, Unix milliseconds */
 export const sinceTime = (since) => (since.startsWith('@') ? Number(since.slice(1)) : null);
 
-/** @param {import('./view.js').View} view @returns {() => void} shows what is chosen */
 export function makeSinceMenu(view) {
-  const menu = byId('since');
-  let made = '';
-  menu.addEventListener('change', () => view.set({ since: menu.value }));
-  return () => {
-    const { since, span } = view.now;
-    if (made !== `${since} ${span}`) {
-      made = `${since} ${span}`;
-      const values = ['window', ...PRESETS[span].map(String)];
-      if (!values.includes(since)) values.push(since);
-      menu.replaceChildren(...values.map((value) => {
-        const option = make('option', { value });
-        const at = sinceTime(value);
-        setText(option, value === 'window' ? 'the window’s begin' : at === null ? name(Number(value)) : moment(at));
-        return option;
-      }));
-    }
-    menu.value = since;
-  };
+	const menu = byId('since');
+	let made = '';
+	menu.addEventListener('change', () => view.set({ since: menu.value }));
+	return () => {
+		const { since, span } = view.now;
+		if (made !== `${since} ${span}`) {
+			made = `${since} ${span}`;
+			const values = ['window', ...PRESETS[span].map(String)];
+			if (!values.includes(since)) values.push(since);
+			menu.replaceChildren(...values.map((value) => {
+				const option = make('option', { value });
+				const at = sinceTime(value);
+				setText(option, value === 'window' ? 'the window’s begin' : at === null ? name(Number(value)) : moment(at));
+				return option;
+			}));
+		}
+		menu.value = since;
+	};
 }

@@ -2,121 +2,95 @@
 
 import { make, setAttribute, setText } from './elements.js';
 
-/**
- * @typedef {object} Column
- * @property {string} key
- * @property {string} name
- * @property {string} [title] what it means
- * @property {boolean} [numeric]
- * @property {boolean} [sortable]
- * @property {(row: object) => string} [text]
- * @property {(cell: HTMLElement, row: object) => void} [fill] instead of `text`
- * @property {(row: object) => string} [hint] shown when pointed at
- */
 
 export class Table {
-  #columns;
-  #options;
-  #body = make('tbody');
-  #heads = new Map();
-  #rows = new Map();
-  #lastOrder = '';
+	#columns;
+	#options;
+	#body = make('tbody');
+	#heads = new Map();
+	#rows = new Map();
+	#lastOrder = '';
 
-  /**
-   * @param {HTMLElement} place
-   * @param {Column[]} columns
-   * @param {object} options
-   * @param {string} options.caption
-   * @param {(row: object) => string} options.key
-   * @param {(row: object) => Object<string, string|number>} options.attributes of the row
-   * @param {(key: string) => void} [options.sort]
-   * @param {(row: object) => void} [options.pick]
-   */
-  constructor(place, columns, options) {
-    [this.#columns, this.#options] = [columns, options];
-    const heads = columns.map((column) => this.#head(column));
-    this.empty = make('p', { class: 'empty', role: 'status' });
-    place.append(make('table', {},
-      make('caption', { class: 'visually-hidden' }, options.caption),
-      make('thead', {}, make('tr', {}, ...heads)),
-      this.#body), this.empty);
-  }
+	constructor(place, columns, options) {
+		[this.#columns, this.#options] = [columns, options];
+		const heads = columns.map((column) => this.#head(column));
+		this.empty = make('p', { class: 'empty', role: 'status' });
+		place.append(make('table', {},
+			make('caption', { class: 'visually-hidden' }, options.caption),
+			make('thead', {}, make('tr', {}, ...heads)),
+			this.#body), this.empty);
+	}
 
-  /**
-   * @param {object[]} rows in their order
-   * @param {{key: string, down: boolean}|null} sort what they are sorted by
-   * @param {(row: object) => boolean} picked
-   */
-  draw(rows, sort, picked) {
-    for (const [key, head] of this.#heads) {
-      setAttribute(head, 'aria-sort', sort?.key === key ? (sort.down ? 'descending' : 'ascending') : 'none');
-    }
-    const wanted = new Map(rows.map((row) => [this.#options.key(row), row]));
-    for (const [key, row] of this.#rows) {
-      if (wanted.has(key)) continue;
-      row.element.remove();
-      this.#rows.delete(key);
-    }
-    // Rows do not run away from under the pointer.
-    const order = `${sort?.key} ${sort?.down}`;
-    const held = this.#body.matches(':hover') && order === this.#lastOrder;
-    this.#lastOrder = order;
-    let before = null;
-    for (const [key, data] of wanted) {
-      const known = this.#rows.get(key);
-      const row = known ?? this.#make(key);
-      this.#fill(row, data, picked(data));
-      const next = before === null ? this.#body.firstElementChild : before.nextElementSibling;
-      if (!(held && known) && next !== row.element) this.#body.insertBefore(row.element, next);
-      before = row.element;
-    }
-  }
+	draw(rows, sort, picked) {
+		for (const [key, head] of this.#heads) {
+			setAttribute(head, 'aria-sort', sort?.key === key ? (sort.down ? 'descending' : 'ascending') : 'none');
+		}
+		const wanted = new Map(rows.map((row) => [this.#options.key(row), row]));
+		for (const [key, row] of this.#rows) {
+			if (wanted.has(key)) continue;
+			row.element.remove();
+			this.#rows.delete(key);
+		}
+		// Rows do not run away from under the pointer.
+		const order = `${sort?.key} ${sort?.down}`;
+		const held = this.#body.matches(':hover') && order === this.#lastOrder;
+		this.#lastOrder = order;
+		let before = null;
+		for (const [key, data] of wanted) {
+			const known = this.#rows.get(key);
+			const row = known ?? this.#make(key);
+			this.#fill(row, data, picked(data));
+			const next = before === null ? this.#body.firstElementChild : before.nextElementSibling;
+			if (!(held && known) && next !== row.element) this.#body.insertBefore(row.element, next);
+			before = row.element;
+		}
+	}
 
-  #head(column) {
-    const properties = { scope: 'col', title: column.title ?? '', class: column.numeric ? 'numeric' : '' };
-    if (!column.sortable) return make('th', properties, column.name);
-    const head = make('th', properties, make('button', { type: 'button', onclick: () => this.#options.sort(column.key) }, column.name));
-    this.#heads.set(column.key, head);
-    return head;
-  }
+	#head(column) {
+		const properties = { scope: 'col', title: column.title ?? '', class: column.numeric ? 'numeric' : '' };
+		if (!column.sortable) return make('th', properties, column.name);
+		const head = make('th', properties, make('button', { type: 'button', onclick: () => this.#options.sort(column.key) }, column.name));
+		this.#heads.set(column.key, head);
+		return head;
+	}
 
-  #make(key) {
-    const cells = this.#columns.map(({ numeric }, at) => make(at === 0 ? 'th' : 'td', {
-      class: numeric ? 'numeric' : '', ...(at === 0 ? { scope: 'row' } : {}),
-    }));
-    const row = { element: make('tr', {}, ...cells), cells, data: null };
-    if (this.#options.pick) {
-      row.element.classList.add('pickable');
-      row.element.addEventListener('click', () => this.#options.pick(row.data));
-    }
-    this.#rows.set(key, row);
-    return row;
-  }
+	#make(key) {
+		const cells = this.#columns.map(({ numeric }, at) => make(at === 0 ? 'th' : 'td', {
+			class: numeric ? 'numeric' : '', ...(at === 0 ? { scope: 'row' } : {}),
+		}));
+		const row = { element: make('tr', {}, ...cells), cells, data: null };
+		if (this.#options.pick) {
+			row.element.classList.add('pickable');
+			row.element.addEventListener('click', () => this.#options.pick(row.data));
+		}
+		this.#rows.set(key, row);
+		return row;
+	}
 
-  #fill(row, data, picked) {
-    row.data = data;
-    for (const [name, value] of Object.entries(this.#options.attributes(data))) setAttribute(row.element, name, value);
-    row.element.classList.toggle('picked-row', picked);
-    this.#columns.forEach((column, at) => {
-      const cell = row.cells[at];
-      if (column.fill) column.fill(cell, data);
-      else setText(cell, column.text(data));
-      if (column.hint) setAttribute(cell, 'title', column.hint(data));
-    });
-    const button = row.cells[0].querySelector('button');
-    if (button) setAttribute(button, 'aria-pressed', picked);
-  }
+	#fill(row, data, picked) {
+		row.data = data;
+		for (const [name, value] of Object.entries(this.#options.attributes(data))) setAttribute(row.element, name, value);
+		row.element.classList.toggle('picked-row', picked);
+		this.#columns.forEach((column, at) => {
+			const cell = row.cells[at];
+			if (column.fill) column.fill(cell, data);
+			else setText(cell, column.text(data));
+			if (column.hint) setAttribute(cell, 'title', column.hint(data));
+		});
+		const button = row.cells[0].querySelector('button');
+		if (button) setAttribute(button, 'aria-pressed', picked);
+	}
 }
 
 /** A name in a row's first cell: a button, so that the keyboard reaches it, and the colour that the chart gives it. */
 export function fillName(cell, { text, title, colour }) {
-  let [button] = cell.children;
-  if (!button) {
-    button = make('button', { type: 'button', class: 'row-name' }, make('span', { class: 'swatch', 'aria-hidden': 'true' }), make('bdi'));
-    cell.append(button);
-  }
-  const [swatch, name] = button.children;
-  setText(name, text);
-  setAttribute(button, 'title', title);
-  if (swatch.dataset.colour !== colour) swatch.style.backgroundColor = swatch.dataset.colour = colour;
+	let [button] = cell.children;
+	if (!button) {
+		button = make('button', { type: 'button', class: 'row-name' }, make('span', { class: 'swatch', 'aria-hidden': 'true' }), make('bdi'));
+		cell.append(button);
+	}
+	const [swatch, name] = button.children;
+	setText(name, text);
+	setAttribute(button, 'title', title);
+	if (swatch.dataset.colour !== colour) swatch.style.backgroundColor = swatch.dataset.colour = colour;
 }
