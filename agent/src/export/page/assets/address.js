@@ -5,7 +5,7 @@ import { DEFAULTS, SPANS } from './view.js';
 const LONGEST = 400;
 const SORTS = ['energy', 'power', 'cpu', 'name'];
 
-/** @returns {Partial<Choices>} what of the fragment makes sense; the rest is left out */
+/** What of the fragment makes sense; the rest is left out. */
 export function read(fragment) {
 	const given = new URLSearchParams(fragment.replace(/^#/, ''));
 	const choices = {};

@@ -13,7 +13,7 @@ export function scale(most, wanted) {
 	return { top: steps * step, ticks: Array.from({ length: steps + 1 }, (_, at) => at * step) };
 }
 
-/** @param {number} wanted how many at most @returns {{at: number, label: string}[]} `at` in Unix milliseconds */
+/** @param wanted how many at most @returns `at` in Unix milliseconds */
 export function timeTicks(from, to, wanted) {
 	const step = (TIME_STEPS.find((seconds) => (to - from) / (seconds * 1000) <= wanted) ?? TIME_STEPS.at(-1)) * 1000;
 	const zone = new Date(to).getTimezoneOffset() * 60_000;

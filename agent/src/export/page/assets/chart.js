@@ -3,9 +3,11 @@
 import { columnsOf } from './columns.js';
 import { draw, plotOf, powerScale } from './chart_drawing.js';
 import { theme } from './colours.js';
+import { shorten } from './names.js';
 import { IDLE, OTHER, UNATTRIBUTED } from './parts.js';
 
 const ZONE_DASHES = [[], [7, 3], [2, 3], [8, 3, 2, 3]];
+const DRAWS_REMEMBERED = 1000;
 
 export class Chart {
 	#stack;
@@ -14,10 +16,12 @@ export class Chart {
 	#power = { top: 0, ticks: [] };
 	#layers = [];
 	#size = { width: 0, height: 0, density: 1 };
+	#plot;
+	#draws = 0;
 
 	/**
-	 * @param {HTMLCanvasElement} stack what is drawn once a frame
-	 * @param {HTMLCanvasElement} over what follows the pointer
+	 * @param stack what is drawn once a frame
+	 * @param over what follows the pointer
 	 */
 	constructor(stack, over, resized) {
 		[this.#stack, this.#over] = [stack, over];
@@ -38,9 +42,9 @@ export class Chart {
 	draw(model) {
 		const { width, height, density } = this.#size;
 		if (width === 0) return;
-		performance.mark('prony-draw-begin');
+		const start = performance.now();
 		const colours = theme();
-		const plot = plotOf(width, height);
+		const plot = this.#plot;
 		const places = model.zones.map((key) => model.store.zones.findIndex((zone) => zone.key === key)).filter((at) => at >= 0);
 		const count = Math.max(1, Math.round(plot.width * Math.min(density, 2)));
 		this.#columns = columnsOf(model.store, model.window, count, model.lines, places);
@@ -50,14 +54,12 @@ export class Chart {
 			width, height, density, theme: colours, columns: this.#columns, power: this.#power, layers: this.#layers,
 			strong: model.strong, estimated: model.estimated,
 			zones: places.map((at, row) => ({
-				label: model.store.zones[at].key, row, colour: colours.zones[at % colours.zones.length],
+				label: shorten(model.store.zones[at].key, 32), row, colour: colours.zones[at % colours.zones.length],
 				dash: ZONE_DASHES[at % ZONE_DASHES.length],
 			})),
 		});
-		performance.mark('prony-draw-end');
-		performance.measure('prony-draw', 'prony-draw-begin', 'prony-draw-end');
-		performance.clearMarks('prony-draw-begin');
-		performance.clearMarks('prony-draw-end');
+		if (this.#draws++ % DRAWS_REMEMBERED === 0) performance.clearMeasures('prony-draw');
+		performance.measure('prony-draw', { start });
 	}
 
 	/** What lies over the stack. All times in Unix milliseconds. */
@@ -68,7 +70,7 @@ export class Chart {
 		pen.clearRect(0, 0, width, height);
 		if (!this.#columns) return;
 		const colours = theme();
-		const plot = plotOf(width, height);
+		const plot = this.#plot;
 		const x = (at) => Math.min(plot.right, Math.max(plot.left, this.x(at)));
 		if (selection) {
 			pen.fillStyle = colours.select;
@@ -88,22 +90,22 @@ export class Chart {
 		if (cursor !== null) upright(cursor, colours.ink, []);
 	}
 
-	/** @returns {number} CSS pixels from the canvas's left edge */
+	/** CSS pixels from the canvas's left edge. */
 	x(at) {
-		const plot = plotOf(this.#size.width, this.#size.height);
+		const plot = this.#plot;
 		const { from, width, count } = this.#columns;
 		return plot.left + ((at - from) / (width * count)) * plot.width;
 	}
 
-	/** @returns {number} Unix milliseconds; also beyond the plot's edges */
+	/** Unix milliseconds; also beyond the plot's edges. */
 	time(x) {
 		if (!this.#columns) return NaN;
-		const plot = plotOf(this.#size.width, this.#size.height);
+		const plot = this.#plot;
 		const { from, width, count } = this.#columns;
 		return from + ((x - plot.left) / plot.width) * width * count;
 	}
 
-	/** @returns {{id: string, from: number, to: number}[]} from bottom to top, watts, at this time */
+	/** From bottom to top, watts, at this time. */
 	stackAt(time) {
 		if (!this.#columns) return [];
 		const { from, width, count, known, idle, layers, other, unattributed } = this.#columns;
@@ -114,9 +116,9 @@ export class Chart {
 		return rows.map(([id, row]) => ({ id, from: floor, to: (floor += row[at]) }));
 	}
 
-	/** @returns {string|null} the id of what lies at this place */
+	/** The id of what lies at this place. */
 	hit(x, y) {
-		const plot = plotOf(this.#size.width, this.#size.height);
+		const plot = this.#plot;
 		const power = ((plot.bottom - y) / plot.height) * this.#power.top;
 		return this.stackAt(this.time(x)).find(({ from, to }) => power >= from && power < to)?.id ?? null;
 	}
@@ -126,6 +128,7 @@ export class Chart {
 		const density = window.devicePixelRatio || 1;
 		if (width === this.#size.width && height === this.#size.height && density === this.#size.density) return false;
 		this.#size = { width, height, density };
+		this.#plot = plotOf(width, height);
 		for (const canvas of [this.#stack, this.#over]) {
 			canvas.width = Math.round(width * density);
 			canvas.height = Math.round(height * density);

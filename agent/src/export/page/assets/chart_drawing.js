@@ -12,7 +12,7 @@ const FONT = '11px system-ui, sans-serif';
 /** Room round the plot, in CSS pixels. */
 export const MARGIN = { left: 52, right: 10, top: 10, bottom: 22 };
 
-/** A scale that holds everything, and shrinks only when much too large, so that it is calm. @param {number} before in watts */
+/** A scale that holds everything, and shrinks only when much too large, so that it is calm. @param before in watts */
 export function powerScale(columns, before, wanted) {
 	let most = 0;
 	for (let at = 0; at < columns.count; at += 1) {
@@ -25,10 +25,9 @@ export function powerScale(columns, before, wanted) {
 }
 
 /**
- * @param {object} picture `width` and `height` in CSS pixels, `density` device pixels for each; `columns` and the scale
+ * @param picture `width` and `height` in CSS pixels, `density` device pixels for each; `columns` and the scale
  *   `power`; `layers` with id and colour, in the order of `columns.layers`; `strong(id)`: whether a layer stands out
  */
-
 export function draw(context, picture) {
 	const { width, height, density, columns, power, theme } = picture;
 	context.setTransform(density, 0, 0, density, 0, 0);

@@ -4,7 +4,7 @@ const CLICK_SLACK = 4;
 const WHEEL_STEP = 0.0015;
 
 /**
- * @param {object} acts what is to be done; places in CSS pixels of the canvas. `zoom(factor, x)` answers whether there was
+ * @param acts what is to be done; places in CSS pixels of the canvas. `zoom(factor, x)` answers whether there was
  *   something to zoom, else the page may scroll; `pan(part)` by this part of the window; `givenUp`: a drag came to nothing
  */
 

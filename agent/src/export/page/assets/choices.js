@@ -2,10 +2,10 @@
 
 import { make, setAttribute } from './elements.js';
 
-/** @returns {(pressed: (key: string) => boolean) => void} shows which are pressed */
+/** Shows which are pressed. */
 export function makeChoices(group, options, choose) {
 	const buttons = options.map(({ key, name, title }) => make('button', {
-		type: 'button', 'data-choice': key, title, onclick: () => choose(key),
+		'data-choice': key, title, onclick: () => choose(key),
 	}, name));
 	group.replaceChildren(...buttons);
 	return (pressed) => {

@@ -23,17 +23,19 @@ const THEMES = {
 	},
 };
 
+const SYSTEM_IS_DARK = matchMedia('(prefers-color-scheme: dark)');
+
 /** What the canvas is drawn with in the theme that is shown now. */
 export function theme() {
 	const chosen = document.documentElement.dataset.theme;
-	return THEMES[chosen ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')];
+	return THEMES[chosen ?? (SYSTEM_IS_DARK.matches ? 'dark' : 'light')];
 }
 
 /** Gives every line that is shown a colour of its own, as long as there are enough; it keeps it while it is shown. */
 export class Colours {
 	#given = new Map();
 
-	/** @param {string[]} ids those shown now; the colours of others are free again */
+	/** @param ids those shown now; the colours of others are free again */
 	keep(ids) {
 		const shown = new Set(ids);
 		for (const id of this.#given.keys()) if (!shown.has(id)) this.#given.delete(id);
@@ -47,7 +49,7 @@ export class Colours {
 		}
 	}
 
-	/** @returns {string} `#rrggbb`; that of "other" for a line that the chart does not show on its own */
+	/** @returns `#rrggbb`; that of "other" for a line that the chart does not show on its own */
 	of(id) {
 		const place = this.#given.get(id);
 		return place === undefined ? theme().other : theme().lines[place];

@@ -7,9 +7,9 @@ const ENOUGH = 0.4;
 /**
  * Energy is kept: each frame is split among the columns by time. Columns lie on a fixed grid of time, so that a picture
  * that moves on does not flicker.
- * @param {number} count of columns
- * @param {object[]} shown lines with a layer of their own; others go to `other`
- * @param {number[]} zones places of the zones wanted
+ * @param count of columns
+ * @param shown lines with a layer of their own; others go to `other`
+ * @param zones places of the zones wanted
  * @returns `from` in Unix milliseconds, `width` of a column in milliseconds, `known`: 1 where frames cover a column; all
  *   else is watts by column
  */
@@ -66,7 +66,7 @@ export function columnsOf(store, window, count, shown, zones) {
 	return { count, from, width, known, layers, other, unattributed, idle, total, sigma, zones: zoneRows };
 }
 
-/** @returns {[number, number][]} first and one past the last column of each stretch that is known */
+/** First and one past the last column of each stretch that is known. */
 export function stretches(known) {
 	const found = [];
 	let begin = -1;

@@ -9,21 +9,27 @@ export class Connection {
 	#state = 'waiting';
 	#why = '';
 	#since = Date.now();
+	#heard = 0;
 
 	get state() {
 		return this.#state;
 	}
 
-	/** @param {string} why in the agent's words, or empty */
+	/** @param why in the agent's words, or empty */
 	set(state, why) {
 		if (state !== this.#state) this.#since = Date.now();
 		[this.#state, this.#why] = [state, why];
 	}
 
-	/** @param {boolean} held by the user @param {number} latest end of the latest frame @param {number} step milliseconds */
-	draw(held, latest, step) {
+	/** A frame has come. */
+	heard() {
+		this.#heard = Date.now();
+	}
+
+	/** @param held by the user @param step milliseconds between frames */
+	draw(held, step) {
 		setAttribute(document.body, 'data-connection', this.#state);
-		const silent = latest === undefined ? 0 : Date.now() - Math.max(latest, this.#since);
+		const silent = Date.now() - Math.max(this.#heard, this.#since);
 		setText(byId('connection-text'), {
 			waiting: 'Loading',
 			token: 'Token asked for',

@@ -14,7 +14,7 @@ export class Consumers {
 	#answer = null;
 	#view;
 
-	/** @param {() => void} ask is called when another answer is wanted */
+	/** @param ask is called when another answer is wanted */
 	constructor(view, colour, pick, ask) {
 		this.#view = view;
 		this.#limit.addEventListener('change', ask);
@@ -44,7 +44,7 @@ export class Consumers {
 		return { path: 'live/lines', parameters: { level, search, sort, limit: Math.min(200, Number(this.#limit.value)) } };
 	}
 
-	/** Takes over an answer of `/live/lines`. @param {number} total watts of the machine now */
+	/** Takes over an answer of `/live/lines`. @param total watts of the machine now */
 	take(answer, total) {
 		const places = headlinePlaces(answer.zones);
 		const rows = answer.lines.map((line) => {

@@ -2,7 +2,7 @@
 
 export const byId = (id) => document.getElementById(id);
 
-/** @param {object} properties `on…` listens; ATTRIBUTES and names with a dash become attributes, others properties */
+/** @param properties `on…` listens; ATTRIBUTES and names with a dash become attributes, others properties */
 export function make(tag, properties = {}, ...children) {
 	const element = document.createElement(tag);
 	for (const [name, value] of Object.entries(properties)) {

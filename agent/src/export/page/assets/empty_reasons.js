@@ -10,7 +10,7 @@ const REASONS = {
 	process: `No process ${NOBODY}`,
 };
 
-/** Empty where there is something to see. @param {object} facts `frames` and `lines` of the window shown */
+/** Empty where there is something to see. @param facts `frames` and `lines` of the window shown */
 export function emptyReason({ store, level, frames, lines }) {
 	if (!store) return 'Loading';
 	if (!store.latest) return 'Nothing is measured yet. The first figures come when the agent has closed its first window.';

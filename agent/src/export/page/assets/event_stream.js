@@ -1,6 +1,6 @@
 // Server-Sent Events from a fetched body: EventSource cannot send a token.
 
-/** @param {() => void} alive is called for whatever arrives @yields {{event: string, data: string}} */
+/** Yields `event` and `data` of each event; `alive` is called for whatever arrives. */
 export async function* events(response, alive) {
 	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = '';

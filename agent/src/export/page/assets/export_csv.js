@@ -4,11 +4,11 @@ import { clean } from './names.js';
 
 /**
  * Frames whose middle lies in the window, lines with a column of their own; the others are in `other`.
- * @returns {string} for every row, lines, other, not_attributed and idle add up to total
+ * @returns for every row, lines, other, not_attributed and idle add up to total
  */
 export function csvOf(store, window, lines) {
 	const zones = store.zones.flatMap(({ key, source, provenance }) => [
-		`${key} microjoules (${provenance}, ${source})`, `${key} sigma_microjoules`,
+		`zone ${clean(key)} microjoules (${provenance}, ${clean(source)})`, `zone ${clean(key)} sigma_microjoules`,
 	]);
 	// A name begins with the line's id, so no program takes it for a formula.
 	const head = ['end_unix_ms', 'end', 'length_ms', 'total', 'total sigma', ...lines.map(({ id, name }) => `${id} ${clean(name)}`),

@@ -9,9 +9,8 @@ const ROW = 18;
 const ENTRY_WIDTH = 230;
 
 /**
- * @param {HTMLCanvasElement} chart as drawn
- * @param {number} density device pixels for each CSS pixel of it
- * @returns {Promise<Blob>}
+ * @param chart as drawn
+ * @param density device pixels for each CSS pixel of it
  */
 export function pngOf(chart, density, { title, note, entries }) {
 	const colours = theme();

@@ -7,6 +7,8 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const STREAM_AGAIN_AFTER = 60_000;
 const SHORTEST_STREAM = 1000;
+// After so long the history is shorter than all frames that were missed.
+const LONGEST_CATCH_UP = 180_000;
 
 
 export class Follower {
@@ -15,13 +17,14 @@ export class Follower {
 	#level;
 	#epoch;
 	#sequence;
+	#heard;
 	#step = 1000;
 	#wake = () => {};
 	#skipStreamUntil = 0;
 
 	/**
-	 * @param {object} known where to go on, null: from the history
-	 * @param {object} listener `history` takes the hour's, which replaces what was there; `frame` the next one; `state` how the
+	 * @param known where to go on, null: from the history
+	 * @param listener `history` takes the hour's, which replaces what was there; `frame` the next one; `state` how the
 	 *   agent is reached (`live`, `lost`, `token`), and why
 	 */
 	constructor(level, known, listener) {
@@ -29,11 +32,12 @@ export class Follower {
 		this.#listener = listener;
 		this.#epoch = known?.epoch ?? null;
 		this.#sequence = known?.sequence ?? 0;
+		this.#heard = known?.heard ?? 0;
 		this.#run();
 	}
 
 	get position() {
-		return this.#epoch === null ? null : { epoch: this.#epoch, sequence: this.#sequence };
+		return this.#epoch === null ? null : { epoch: this.#epoch, sequence: this.#sequence, heard: this.#heard };
 	}
 
 	/** Tries again now instead of later. */
@@ -50,7 +54,7 @@ export class Follower {
 		let wait = FIRST_WAIT;
 		while (!this.#stop.signal.aborted) {
 			try {
-				if (this.#epoch === null) await this.#load();
+				if (this.#epoch === null || Date.now() - this.#heard > LONGEST_CATCH_UP) await this.#load();
 				const began = Date.now();
 				if (began >= this.#skipStreamUntil) await this.#stream();
 				else await this.#poll();
@@ -79,6 +83,7 @@ export class Follower {
 		const history = await ask('live/history', { span: 'hour', level: this.#level }, this.#stop.signal);
 		this.#epoch = history.epoch;
 		this.#sequence = history.sequence;
+		this.#heard = Date.now();
 		this.#step = history.step_ms || this.#step;
 		if (!this.#stop.signal.aborted) this.#listener.history(history);
 	}
@@ -87,6 +92,7 @@ export class Follower {
 		const silence = new AbortController();
 		const signal = AbortSignal.any([this.#stop.signal, silence.signal]);
 		let timer = 0;
+		let answered = false;
 		const alive = () => {
 			clearTimeout(timer);
 			timer = setTimeout(() => silence.abort(), Math.max(12_000, this.#step * 4));
@@ -94,6 +100,7 @@ export class Follower {
 		alive();
 		try {
 			const response = await open('live/stream', { level: this.#level, after: this.#sequence }, signal);
+			answered = true;
 			this.#listener.state('live', '');
 			for await (const { event, data } of events(response, alive)) {
 				if (event === 'reset') this.#epoch = null;
@@ -102,7 +109,7 @@ export class Follower {
 			}
 		} catch (error) {
 			// A stream that fell silent is opened again; only if that fails is the agent lost.
-			if (!silence.signal.aborted || this.#stop.signal.aborted) throw error;
+			if (!answered || !silence.signal.aborted || this.#stop.signal.aborted) throw error;
 		} finally {
 			clearTimeout(timer);
 		}
@@ -123,6 +130,7 @@ export class Follower {
 			return;
 		}
 		this.#sequence = frame.sequence;
+		this.#heard = Date.now();
 		this.#listener.frame(frame);
 	}
 

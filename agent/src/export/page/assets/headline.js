@@ -39,7 +39,7 @@ export function drawNow(frame, provenance, why) {
 	setText(byId('why'), why);
 }
 
-/** @param {{total: number, sigma: number, milliseconds: number}} tally of the window shown */
+/** @param tally of the window shown */
 export function drawWindow(tally, unit) {
 	setText(byId('window-energy'), tally.frames > 0 ? energy(tally.total, unit) : NOTHING);
 	setAttribute(byId('window-energy'), 'data-microjoules', tally.total);

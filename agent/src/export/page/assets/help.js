@@ -1,6 +1,7 @@
 // What is what, and which keys there are.
 
 import { byId, make } from './elements.js';
+import { PARTS } from './parts.js';
 
 const KEYS = [
 	['/', 'search names'],
@@ -22,11 +23,9 @@ const IN_CHART = [
 	['click', 'pick the line; with Shift: energy since then'],
 ];
 const MEANINGS = [
-	['total', 'the line above the stack: what the machine takes. The band round it holds the truth in 95 of 100 cases (1.96 standard deviations). Dashed: an estimate, no meter measures this.'],
-	['other', 'lines that are not shown on their own, and what belongs to no line of this level.'],
-	['idle', 'what the machine takes when it does nothing. It is nobody’s.'],
-	['not attributed', 'was measured, but nobody is known to have run.'],
-	['fused', 'several meters, put together.'],
+	['total', 'What the machine takes: the line above the stack. The band round it holds the truth in 95 of 100 cases (1.96 standard deviations). Dashed: an estimate, no meter measures this.'],
+	...Object.values(PARTS).map(({ name, detail }) => [name, detail]),
+	['fused', 'Several meters, put together.'],
 ];
 
 export function makeHelp() {
@@ -39,7 +38,7 @@ export function makeHelp() {
 		make('h3', {}, 'In the chart'), keys(IN_CHART),
 		make('h3', {}, 'What is what'),
 		make('dl', { class: 'meanings' }, ...MEANINGS.flatMap(([name, meaning]) => [make('dt', {}, name), make('dd', {}, meaning)])),
-		make('div', { class: 'buttons' }, make('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, 'Close')),
+		make('div', { class: 'buttons' }, make('button', { class: 'primary', onclick: () => dialog.close() }, 'Close')),
 	);
 	dialog.addEventListener('click', (event) => {
 		if (event.target === dialog) dialog.close();

@@ -30,7 +30,7 @@ export class Invocations {
 		});
 	}
 
-	/** Takes over an answer of `/live/invocations`. @param {string[]} headline keys of the zones of the total */
+	/** Takes over an answer of `/live/invocations`. @param headline keys of the zones of the total */
 	take({ withheld, invocations }, headline) {
 		this.#withheld = withheld;
 		this.#rows = invocations.map((one) => {

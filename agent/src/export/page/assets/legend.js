@@ -15,7 +15,7 @@ export class Legend {
 	}
 
 	/**
-	 * @param {object} model `entries` with `watts`, null where not in the reading; `total` in watts; `at` the time of the
+	 * @param model `entries` with `watts`, null where not in the reading; `total` in watts; `at` the time of the
 	 *   reading, null for the window's mean
 	 */
 	draw({ entries, total, at, picked }) {
@@ -47,7 +47,6 @@ export class Legend {
 		const [swatch, name] = [make('span', { class: 'swatch', 'aria-hidden': 'true' }), make('bdi', { class: 'name' })];
 		const [power, share] = [make('span', { class: 'number' }), make('span', { class: 'number share' })];
 		const button = make('button', {
-			type: 'button',
 			'data-line-id': id,
 			onclick: () => this.#pick(id),
 		}, swatch, name, power, share);

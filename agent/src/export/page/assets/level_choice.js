@@ -18,7 +18,7 @@ export class LevelChoice {
 	#open = LEVELS.map(({ key }) => key);
 	#automatic;
 
-	/** @param {() => void} withheld is called when a level is chosen that the agent does not give */
+	/** @param withheld is called when a level is chosen that the agent does not give */
 	constructor(view, withheld) {
 		[this.#view, this.#withheld] = [view, withheld];
 		this.#automatic = view.now.level === null;

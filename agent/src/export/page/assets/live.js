@@ -16,12 +16,12 @@ export class Live {
 	#loadingDay = null;
 	#listener;
 
-	/** @param {object} listener `loaded`: there is a history; `frame`: one more frame; `restarted`: the agent was */
+	/** @param listener `loaded`: there is a history; `frame`: one more frame; `restarted`: the agent was */
 	constructor(listener) {
 		this.#listener = listener;
 	}
 
-	/** @returns {Store|null} null: not loaded yet */
+	/** Null: not loaded yet. */
 	store(span) {
 		return this.#levels.get(this.#level)?.[span] ?? null;
 	}

@@ -47,6 +47,7 @@ const live = new Live({
 		painter.stale();
 	},
 	frame({ generation, sequence }) {
+		connection.heard();
 		setAttribute(document.body, 'data-generation', generation);
 		setAttribute(document.body, 'data-sequence', sequence);
 		levels.settle(live.store('hour'));
@@ -184,7 +185,7 @@ function drawNowAndTitle() {
 }
 
 function drawConnection() {
-	connection.draw(view.now.end !== null, live.store('hour')?.latest?.end, about?.step_ms ?? 1000);
+	connection.draw(view.now.end !== null, about?.step_ms ?? 1000);
 }
 
 function drawAbout() {

@@ -5,12 +5,12 @@ export class Painter {
 	#stale = new Set();
 	#due = false;
 
-	/** @param {() => void} draw in the order in which parts are given */
+	/** @param draw in the order in which parts are given */
 	part(name, draw) {
 		this.#parts.set(name, draw);
 	}
 
-	/** @param {...string} names parts that are to be drawn anew; none: all */
+	/** @param names parts that are to be drawn anew; none: all */
 	stale(...names) {
 		for (const name of names.length > 0 ? names : this.#parts.keys()) this.#stale.add(name);
 		if (this.#due) return;

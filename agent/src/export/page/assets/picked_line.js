@@ -12,7 +12,7 @@ export class PickedLine {
 	#name = make('bdi', { class: 'picked-name' });
 	#detail = make('span', { class: 'picked-detail' });
 	#figures = make('span');
-	#button = make('button', { type: 'button' }, 'Let go');
+	#button = make('button', {}, 'Let go');
 
 	constructor(letGo) {
 		this.#button.addEventListener('click', letGo);
@@ -20,7 +20,7 @@ export class PickedLine {
 	}
 
 	/**
-	 * @param {{name: string, detail: string, microjoules: number|null}|null} line microjoules null: no frame of the
+	 * @param line microjoules null: no frame of the
 	 *   window has it
 	 */
 	draw(line, tally, unit) {

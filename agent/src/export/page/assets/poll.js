@@ -13,7 +13,7 @@ export class Poll {
 	#timer = 0;
 	#running = null;
 
-	/** @param {Element} element shows the answer @param {number} period milliseconds @param {Function} refused with a reason */
+	/** @param element shows the answer @param period milliseconds @param refused with a reason */
 	constructor(element, period, question, answered, refused) {
 		[this.#element, this.#period, this.#question] = [element, period, question];
 		[this.#answered, this.#refused] = [answered, refused];
@@ -24,7 +24,7 @@ export class Poll {
 		document.addEventListener('visibilitychange', () => this.#wakeOrRest());
 	}
 
-	/** @param {boolean} allowed whether the agent can be reached */
+	/** @param allowed whether the agent can be reached */
 	allow(allowed) {
 		if (this.#allowed === allowed) return;
 		this.#allowed = allowed;

@@ -50,7 +50,7 @@ export class PowerPanel {
 		byId('since-pick').addEventListener('click', () => this.#pickSince(!this.#picksSince));
 	}
 
-	/** @param {number} factor of the window's length; at the reading, else the latest stays where it is */
+	/** @param factor of the window's length; at the reading, else the latest stays where it is */
 	zoom(factor, at = this.#reading.time ?? this.#scene.window.to) {
 		const { from, to } = this.#scene.window;
 		const length = Math.max(SHORTEST_WINDOW, (to - from) * factor);
@@ -69,7 +69,7 @@ export class PowerPanel {
 		this.#view.set({ end: this.#view.now.end === null ? Math.round(this.#scene.latest) : null });
 	}
 
-	/** @param {number} part of the window's length; later where above 0 */
+	/** @param part of the window's length; later where above 0 */
 	pan(part) {
 		const { from, to } = this.#scene.window;
 		const by = (to - from) * part;
@@ -81,7 +81,7 @@ export class PowerPanel {
 		if (this.#reading.time !== null) this.#setSince(this.#reading.time);
 	}
 
-	/** @returns {boolean} whether there was a reading to let go of */
+	/** Whether there was a reading to let go of. */
 	letGo() {
 		const had = this.#reading.time !== null || this.#picksSince;
 		this.#reading.clear();
@@ -158,7 +158,7 @@ export class PowerPanel {
 		this.#legend.draw({ entries, total, at: frame ? this.#reading.time : null, picked: this.#view.now.pick });
 	}
 
-	/** @returns {Map<string, number>} microjoules of what is stacked, in this frame */
+	/** Microjoules of what is stacked, in this frame. */
 	#ofFrame(frame) {
 		const shown = new Set(this.#scene.lines);
 		const used = new Map();
@@ -187,7 +187,7 @@ export class PowerPanel {
 		if (shown !== null) texts.push(`${shorten(this.#scene.describe(shown).name, 32)}: ${watts(power(this.#ofFrame(frame).get(shown) ?? 0))}`);
 		for (const key of this.#view.now.zones) {
 			const at = this.#scene.store.zones.findIndex((zone) => zone.key === key);
-			if (frame.zones[at] >= 0) texts.push(`${key}: ${watts(power(frame.zones[at]))} ± ${watts(power(SURE * frame.sigmas[at]))}`);
+			if (frame.zones[at] >= 0) texts.push(`${shorten(key, 32)}: ${watts(power(frame.zones[at]))} ± ${watts(power(SURE * frame.sigmas[at]))}`);
 		}
 		setAttribute(canvas, 'aria-valuetext', `${texts[0]}: total ${sureness(this.#scene.provenance ?? '', frame.total, frame.sigma)}, ${texts.slice(1).join('; ')}`);
 		this.#tip.show(texts, this.chart.x(this.#reading.time), this.chart.size.width);

@@ -1,11 +1,11 @@
 // The time in the chart that figures are read at, and the line there.
 
 export class Reading {
-	/** @type {number|null} Unix milliseconds */
+	/** Unix milliseconds. */
 	time = null;
-	/** @type {string|null} id of the line or part under the pointer */
+	/** Id of the line or part under the pointer. */
 	id = null;
-	/** @type {[number, number]|null} times between which is dragged */
+	/** Times between which is dragged. */
 	selection = null;
 
 	clear() {

@@ -18,7 +18,7 @@ export class Scene {
 	store = null;
 	window = { from: 0, to: 1 };
 	tally = NOTHING.tally(0, 1);
-	/** @type {'measured'|'fused'|'estimated'|null} of the total */
+	/** Of the total. */
 	provenance = null;
 
 	constructor(view, live, colours) {

@@ -7,10 +7,10 @@ const CLEARLY_MORE = 1.2;
 
 /** Keeps the order of the stack calm while the window moves on. */
 export class ShownLines {
-	/** @type {Line[]} most energy first */
+	/** Most energy first. */
 	lines = [];
 
-	/** @param {object} tally of the window @param {object} picked line that is shown whatever it has */
+	/** @param tally of the window @param picked line that is shown whatever it has */
 	update(tally, picked) {
 		const { sums, total } = tally;
 		const wanted = tally.lines.slice(0, MOST_LINES).filter((line) => sums[line.number] > total * SMALLEST_PART);

@@ -7,16 +7,15 @@ const PRESETS = { hour: [60, 300, 900, 1800], day: [3600, 3 * 3600, 6 * 3600, 12
 const name = (seconds) => (seconds >= 3600 ? `${seconds / 3600} h ago` : `${seconds / 60} min ago`);
 
 /**
- * @param {string} since as in `Choices.since`
- * @param {{from: number, to: number}} window shown
- * @returns {{from: number, to: number}}
+ * @param since as in `Choices.since`
+ * @param window shown
  */
 export function sinceWindow(since, window) {
 	if (since === 'window') return window;
 	return { from: since.startsWith('@') ? Number(since.slice(1)) : window.to - Number(since) * 1000, to: window.to };
 }
 
-/** @returns {number|null} the time that the user chose, Unix milliseconds */
+/** The time that the user chose, Unix milliseconds. */
 export const sinceTime = (since) => (since.startsWith('@') ? Number(since.slice(1)) : null);
 
 export function makeSinceMenu(view) {

@@ -28,7 +28,7 @@ export class Store {
 	#numbers = 0;
 	#dropped = 0;
 
-	/** @param {number} kept milliseconds of frames that are kept */
+	/** @param kept milliseconds of frames that are kept */
 	constructor(kept) {
 		this.kept = kept;
 	}
@@ -86,7 +86,7 @@ export class Store {
 
 	/**
 	 * Adds up what frames of a finer store used since this one's last frame, a step at a time.
-	 * @param {number} step milliseconds
+	 * @param step milliseconds
 	 */
 	addFrom(fine, step) {
 		const known = this.latest?.end ?? -Infinity;
@@ -113,7 +113,7 @@ export class Store {
 		return low;
 	}
 
-	/** @returns {Frame|undefined} the frame that was running at this time */
+	/** The frame that was running at this time. */
 	at(time) {
 		const frame = this.frames[this.after(time - 0.5)];
 		return frame && frame.end - frame.length <= time + 0.5 ? frame : undefined;

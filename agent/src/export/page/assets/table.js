@@ -49,7 +49,7 @@ export class Table {
 	#head(column) {
 		const properties = { scope: 'col', title: column.title ?? '', class: column.numeric ? 'numeric' : '' };
 		if (!column.sortable) return make('th', properties, column.name);
-		const head = make('th', properties, make('button', { type: 'button', onclick: () => this.#options.sort(column.key) }, column.name));
+		const head = make('th', properties, make('button', { onclick: () => this.#options.sort(column.key) }, column.name));
 		this.#heads.set(column.key, head);
 		return head;
 	}
@@ -86,7 +86,7 @@ export class Table {
 export function fillName(cell, { text, title, colour }) {
 	let [button] = cell.children;
 	if (!button) {
-		button = make('button', { type: 'button', class: 'row-name' }, make('span', { class: 'swatch', 'aria-hidden': 'true' }), make('bdi'));
+		button = make('button', { class: 'row-name' }, make('span', { class: 'swatch', 'aria-hidden': 'true' }), make('bdi'));
 		cell.append(button);
 	}
 	const [swatch, name] = button.children;

@@ -15,7 +15,7 @@ export function keptTheme() {
 	}
 }
 
-/** @param {() => void} changed everything is to be drawn anew */
+/** @param changed everything is to be drawn anew */
 export function makeThemeSwitch(view, changed) {
 	const button = byId('theme');
 	const apply = () => {

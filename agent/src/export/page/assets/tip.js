@@ -6,15 +6,10 @@ const BESIDE = 14;
 
 export class Tip {
 	#box = byId('tip');
-	#lines = [make('strong'), make('span'), make('span')];
-
-	constructor() {
-		this.#box.append(...this.#lines);
-	}
-
-	/** @param {string[]} texts up to three lines @param {number} width CSS pixels, of the chart */
+	/** @param x and `width` of the chart in CSS pixels */
 	show(texts, x, width) {
-		this.#lines.forEach((line, at) => setText(line, texts[at] ?? ''));
+		while (this.#box.children.length < texts.length) this.#box.append(make('span'));
+		[...this.#box.children].forEach((line, at) => setText(line, texts[at] ?? ''));
 		setHidden(this.#box, false);
 		const own = this.#box.offsetWidth;
 		const left = x + BESIDE + own > width ? x - BESIDE - own : x + BESIDE;

@@ -3,7 +3,7 @@
 import { hasToken, keepToken } from './api.js';
 import { byId, setText } from './elements.js';
 
-/** @param {() => void} given is called when there is a token to try */
+/** @param given is called when there is a token to try */
 export function makeTokenForm(given) {
 	const [dialog, form, value, why] = ['token', 'token-form', 'token-value', 'token-why'].map(byId);
 	// There is nothing to see without one.
@@ -16,7 +16,7 @@ export function makeTokenForm(given) {
 		given();
 	});
 	return {
-		/** @param {string} reason the agent's own words */
+		/** @param reason the agent's own words */
 		ask(reason) {
 			setText(why, hasToken() ? `The agent did not take the token: ${reason}` : reason);
 			if (dialog.open) return;

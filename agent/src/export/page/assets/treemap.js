@@ -21,7 +21,7 @@ export class Treemap {
 		new ResizeObserver(resized).observe(this.#area);
 	}
 
-	/** @param {number} total microjoules of all parts */
+	/** @param total microjoules of all parts */
 	draw(parts, total, picked, unit) {
 		const shown = parts.filter(({ microjoules }) => microjoules > 0).sort((one, two) => two.microjoules - one.microjoules);
 		const places = layOut(shown.map(({ microjoules }) => microjoules), this.#area.clientWidth, this.#area.clientHeight);
@@ -66,7 +66,7 @@ export class Treemap {
 	#make(id) {
 		const [name, amount] = [make('bdi', { class: 'name' }), make('span', { class: 'amount' })];
 		const button = make('button', {
-			type: 'button', class: 'tile', 'data-line-id': id, onclick: () => this.#pick(id),
+			class: 'tile', 'data-line-id': id, onclick: () => this.#pick(id),
 		}, name, amount);
 		this.#area.append(button);
 		const tile = { button, name, amount, colour: null };

@@ -1,6 +1,6 @@
 // Squarified tiles (Bruls, Huizing and van Wijk): areas as the values, sides as equal as can be.
 
-/** @param {number[]} values largest first, all above 0 @returns {object[]} a tile for each */
+/** @param values largest first, all above 0 @returns a tile for each */
 export function layOut(values, width, height) {
 	const sum = values.reduce((all, value) => all + value, 0);
 	const tiles = [];

@@ -20,7 +20,7 @@ function engineering(value, unit) {
 	return `${digits(value / factor)}${SPACE}${prefix}${unit}`;
 }
 
-/** @param {number} value watts */
+/** @param value watts */
 export function watts(value) {
 	// Below a microwatt nothing is known: that is rounding.
 	return engineering(Math.abs(value) < 1e-6 ? 0 : value, 'W');
@@ -32,7 +32,7 @@ export function energy(microjoules, unit = 'J') {
 		: engineering(microjoules / 1e6, 'J');
 }
 
-/** @param {number} part 0 to 1 */
+/** @param part 0 to 1 */
 export function percent(part) {
 	if (!Number.isFinite(part)) return '–';
 	const value = part * 100;
@@ -42,7 +42,7 @@ export function percent(part) {
 	return `${value.toFixed(size < 9.95 ? 1 : 0)}${SPACE}%`;
 }
 
-/** @param {number} value seconds, as one figure: 12.3 ms, 4.56 s, 2 h 5 min */
+/** @param value seconds, as one figure: 12.3 ms, 4.56 s, 2 h 5 min */
 export function seconds(value) {
 	if (!Number.isFinite(value)) return '–';
 	if (Math.abs(value) < 99.5) return engineering(value, 's');
@@ -57,7 +57,7 @@ export function bytes(value) {
 	return Number.isFinite(value) ? `${digits(value / 2 ** 20)}${SPACE}MiB` : '–';
 }
 
-/** @param {number} value a whole number, with its thousands set apart */
+/** @param value a whole number, with its thousands set apart */
 export function count(value) {
 	return Number.isFinite(value) ? String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, SPACE) : '–';
 }
@@ -66,11 +66,9 @@ const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-dig
 const MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 
-/** @param {number} at Unix milliseconds; local time of day, to the second */
+// Of Unix milliseconds, in local time.
 export const clock = (at) => CLOCK.format(at);
-/** @param {number} at Unix milliseconds; local time of day, to the minute */
 export const minute = (at) => MINUTE.format(at);
-/** @param {number} at Unix milliseconds; the local day, as 5 Mar */
 export const day = (at) => DAY.format(at);
 
 /** The time of day, with the day where that is not today. */

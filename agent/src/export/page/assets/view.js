@@ -11,7 +11,6 @@ export const SHORTEST_WINDOW = 5000;
  * span; `end` in Unix milliseconds, null to follow what comes; `pick` the id of the line that is set apart; `since` is
  * `window`, a number of seconds, or `@` and Unix milliseconds; `zones` the keys of those that are drawn as lines.
  */
-
 export const DEFAULTS = Object.freeze({
 	level: null, span: 'hour', length: null, end: null, pick: null, search: '', since: 'window', zones: [],
 	sort: 'power', theme: 'auto', unit: 'J',
@@ -29,7 +28,7 @@ export class View {
 		return this.#choices;
 	}
 
-	/** @param {Partial<Choices>} change listeners are called once, with the names of what is different */
+	/** @param change listeners are called once, with the names of what is different */
 	set(change) {
 		const changed = new Set(Object.keys(change).filter((name) => !same(change[name], this.#choices[name])));
 		if (changed.size === 0) return;
@@ -41,7 +40,7 @@ export class View {
 		this.#listeners.push(listener);
 	}
 
-	/** The window shown, as of the end of the latest frame. @returns {{from: number, to: number}} Unix milliseconds */
+	/** The window shown, as of the end of the latest frame. @returns Unix milliseconds */
 	window(latest) {
 		const { span, length, end } = this.#choices;
 		const to = end ?? latest;
