@@ -34,7 +34,7 @@ export function read(fragment) {
 	return choices;
 }
 
-export function write(choices) {
+function write(choices) {
 	const parameters = new URLSearchParams();
 	for (const [name, value] of Object.entries(choices)) {
 		const usual = DEFAULTS[name];

@@ -10,7 +10,7 @@ const FADED = 0.22;
 const FONT = '11px system-ui, sans-serif';
 
 /** Room round the plot, in CSS pixels. */
-export const MARGIN = { left: 52, right: 10, top: 10, bottom: 22 };
+const MARGIN = { left: 52, right: 10, top: 10, bottom: 22 };
 
 /** A scale that holds everything, and shrinks only when much too large, so that it is calm. @param before in watts */
 export function powerScale(columns, before, wanted) {

@@ -92,8 +92,7 @@ const levels = new LevelChoice(view, () => announce(about?.withheld ?? 'The agen
 painter.part('controls', () => {
 	levels.draw();
 	showSpan();
-	setText(byId('unit'), view.now.unit);
-	setAttribute(byId('unit'), 'aria-label', `Energy in ${view.now.unit === 'J' ? 'joules' : 'watt-hours'}`);
+	setText(byId('unit'), `Unit: ${view.now.unit}`);
 });
 painter.part('now', drawNowAndTitle);
 painter.part('connection', drawConnection);
@@ -171,6 +170,7 @@ search.value = view.now.search;
 live.choose(view.now.level);
 for (const poll of polls) poll.allow(true);
 painter.stale();
+requestAnimationFrame(() => setAttribute(document.body, 'data-ready', ''));
 
 function headlineKeys() {
 	return (live.store('hour')?.zones ?? []).filter(({ headline }) => headline).map(({ key }) => key);

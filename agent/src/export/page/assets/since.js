@@ -31,7 +31,7 @@ export function makeSinceMenu(view) {
 			menu.replaceChildren(...values.map((value) => {
 				const option = make('option', { value });
 				const at = sinceTime(value);
-				setText(option, value === 'window' ? 'the window’s begin' : at === null ? name(Number(value)) : moment(at));
+				setText(option, value === 'window' ? 'the window’s start' : at === null ? name(Number(value)) : moment(at));
 				return option;
 			}));
 		}

@@ -13,7 +13,7 @@ const LINES_BETWEEN_SWEEPS = 600;
 export const zoneKey = (zone) => (zone.socket === null || zone.socket === undefined ? zone.name : `${zone.name}-${zone.socket}`);
 
 /** The uncertainty of several zones together. Those of one source err together, so they add up; sources err apart. */
-export function combineSigmas(parts) {
+function combineSigmas(parts) {
 	const sources = new Map();
 	for (const { source, sigma_microjoules: sigma } of parts) sources.set(source, (sources.get(source) ?? 0) + sigma);
 	return Math.hypot(...sources.values());

@@ -1,10 +1,9 @@
 // Light, dark, or as the system has it; remembered in this browser.
 
-import { byId, setAttribute, setText } from './elements.js';
+import { byId, setText } from './elements.js';
 
 const KEPT_AS = 'prony-theme';
 const NEXT = { auto: 'light', light: 'dark', dark: 'auto' };
-const NAMES = { auto: 'Auto', light: 'Light', dark: 'Dark' };
 
 export function keptTheme() {
 	try {
@@ -22,8 +21,7 @@ export function makeThemeSwitch(view, changed) {
 		const { theme } = view.now;
 		if (theme === 'auto') delete document.documentElement.dataset.theme;
 		else document.documentElement.dataset.theme = theme;
-		setText(button, NAMES[theme]);
-		setAttribute(button, 'aria-label', `Theme: ${NAMES[theme]}`);
+		setText(button, `Theme: ${theme}`);
 		changed();
 	};
 	button.addEventListener('click', () => {
