@@ -21,7 +21,7 @@ export function columnsOf(store, window, count, shown, zones) {
 	const layers = shown.map(rows);
 	const [other, unattributed, idle, total, sigma] = [rows(), rows(), rows(), rows(), rows()];
 	const zoneRows = zones.map(rows);
-	const place = new Int16Array(store.capacity).fill(-1);
+	const place = new Int16Array(store.lines.length).fill(-1);
 	shown.forEach((line, at) => {
 		place[line.number] = at;
 	});
@@ -38,10 +38,10 @@ export function columnsOf(store, window, count, shown, zones) {
 			covered[column] += overlap;
 			// Of the frame's microjoules those in the column, as milliwatts once divided by the column's milliseconds.
 			const part = overlap / (end - begin);
-			const { lines, microjoules } = frame;
+			const { numbers, microjoules } = frame;
 			let rest = frame.other;
-			for (let entry = 0; entry < lines.length; entry += 1) {
-				const layer = place[lines[entry].number];
+			for (let entry = 0; entry < numbers.length; entry += 1) {
+				const layer = place[numbers[entry]];
 				if (layer >= 0) layers[layer][column] += microjoules[entry] * part;
 				else rest += microjoules[entry];
 			}

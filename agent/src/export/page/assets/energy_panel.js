@@ -7,8 +7,6 @@ import { Treemap } from './treemap.js';
 import { moment, energy, percent } from './units.js';
 import { IDLE } from './parts.js';
 
-const MOST_TILES = 40;
-
 export class EnergyPanel {
 	#view;
 	#scene;
@@ -35,8 +33,7 @@ export class EnergyPanel {
 		const { since, unit, pick } = this.#view.now;
 		const { from, to } = sinceWindow(since, scene.window);
 		const tally = since === 'window' ? scene.tally : scene.store.tally(from, to);
-		const lines = tally.lines.slice(0, MOST_TILES);
-		this.#treemap.draw(scene.partsOf(tally, lines).map(({ id, microjoules }) => ({
+		this.#treemap.draw(scene.partsOf(tally, tally.lines).map(({ id, microjoules }) => ({
 			...scene.describe(id), id, microjoules, colour: scene.colour(id), hatched: id === IDLE, strong: scene.strong(id),
 		})), tally.total, pick, unit);
 		const spread = tally.total > 0 ? ` ± ${percent((SURE * tally.sigma) / tally.total)}` : '';

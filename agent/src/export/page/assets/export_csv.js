@@ -14,7 +14,7 @@ export function csvOf(store, window, lines) {
 	const head = ['end_unix_ms', 'end', 'length_ms', 'total', 'total sigma', ...lines.map(({ id, name }) => `${id} ${clean(name)}`),
 		'other', 'not_attributed', 'idle', ...zones];
 	const rows = [head.map(quoted).join(',')];
-	const place = new Map(lines.map((line, at) => [line, at]));
+	const place = new Map(lines.map(({ number }, at) => [number, at]));
 	for (let at = store.after(window.from); at < store.frames.length; at += 1) {
 		const frame = store.frames[at];
 		const middle = frame.end - frame.length / 2;
@@ -22,8 +22,8 @@ export function csvOf(store, window, lines) {
 		if (middle < window.from) continue;
 		const shown = new Array(lines.length).fill(0);
 		let { other } = frame;
-		frame.lines.forEach((line, entry) => {
-			const column = place.get(line);
+		frame.numbers.forEach((number, entry) => {
+			const column = place.get(number);
 			if (column === undefined) other += frame.microjoules[entry];
 			else shown[column] += frame.microjoules[entry];
 		});

@@ -51,7 +51,7 @@ export class LevelChoice {
 		if (!this.#automatic || !store || store.frames.length < ENOUGH_FRAMES) return;
 		const here = LEVELS.findIndex(({ key }) => key === this.#view.now.level);
 		const next = LEVELS[here + 1]?.key;
-		if (store.frames.some((frame) => frame.lines.length > 0)) this.#automatic = false;
+		if (store.frames.some((frame) => frame.numbers.length > 0)) this.#automatic = false;
 		else if (next && this.#open.includes(next)) this.#view.set({ level: next });
 		else {
 			this.#automatic = false;

@@ -98,7 +98,7 @@ export class PowerPanel {
 	#drawChart() {
 		const { store, tally, window, lines, provenance } = this.#scene;
 		const { level, end, zones, unit } = this.#view.now;
-		setText(byId('plot-message'), emptyReason({ store, level, frames: tally.frames, lines: tally.lines.length }));
+		setText(byId('plot-message'), emptyReason({ store, level, frames: tally.frames, lines: tally.count }));
 		if (store) {
 			this.chart.draw({
 				store, window, lines, zones, estimated: provenance === 'estimated',
@@ -145,7 +145,7 @@ export class PowerPanel {
 		const scene = this.#scene;
 		const read = frame && this.#ofFrame(frame);
 		const milliseconds = frame?.length ?? scene.tally.milliseconds;
-		const hidden = scene.tally.lines.length - scene.lines.length;
+		const hidden = scene.tally.count - scene.lines.length;
 		const entries = !scene.store ? [] : scene.partsOf(scene.tally, scene.lines).map(({ id, microjoules }) => {
 			const used = read ? (read.get(id) ?? null) : microjoules;
 			return {
@@ -160,11 +160,11 @@ export class PowerPanel {
 
 	/** Microjoules of what is stacked, in this frame. */
 	#ofFrame(frame) {
-		const shown = new Set(this.#scene.lines);
+		const shown = new Map(this.#scene.lines.map(({ id, number }) => [number, id]));
 		const used = new Map();
 		let { other } = frame;
-		frame.lines.forEach((line, at) => {
-			if (shown.has(line)) used.set(line.id, frame.microjoules[at]);
+		frame.numbers.forEach((number, at) => {
+			if (shown.has(number)) used.set(shown.get(number), frame.microjoules[at]);
 			else other += frame.microjoules[at];
 		});
 		return used.set(OTHER, other).set(UNATTRIBUTED, frame.unattributed).set(IDLE, frame.idle);

@@ -3,12 +3,14 @@
 /**
  * A line has `id`, `name`, `detail`, a `number` (its place in sums, given to another line once no frame has this one) and
  * `last`, the end of the last frame with it. A zone has `key` (`package-0`, `node`), `source`, `provenance` of its latest
- * frame, and `headline`: whether it is part of the total. A frame has `end` and `length` in milliseconds; `lines` and their
- * `microjoules`; `other`, `idle`, `unattributed`, and `total` of them all; `sigma` of the total; and by the zone's place in
+ * frame, and `headline`: whether it is part of the total. A frame has `end` and `length` in milliseconds; `numbers` of lines
+ * and their `microjoules`; `other`, `idle`, `unattributed`, and `total` of them all; `sigma` of the total; and by the zone's place in
  * `Store.zones` microjoules as `zones` and `sigmas`, NaN where it was not there.
  */
 
-const LINES_BETWEEN_SWEEPS = 600;
+const FRAMES_BETWEEN_SWEEPS = 600;
+// The agent gives so many lines of a frame at most; so many are kept apart.
+const MOST_LINES = 40;
 
 export const zoneKey = (zone) => (zone.socket === null || zone.socket === undefined ? zone.name : `${zone.name}-${zone.socket}`);
 
@@ -23,19 +25,15 @@ export class Store {
 	/** Ascending. */
 	frames = [];
 	zones = [];
-	#lines = new Map();
+	/** Lines by their number. */
+	lines = [];
+	#byId = new Map();
 	#free = [];
-	#numbers = 0;
 	#dropped = 0;
 
 	/** @param kept milliseconds of frames that are kept */
 	constructor(kept) {
 		this.kept = kept;
-	}
-
-	/** One more than the largest number of a line. */
-	get capacity() {
-		return this.#numbers;
 	}
 
 	get latest() {
@@ -47,7 +45,7 @@ export class Store {
 	}
 
 	line(id) {
-		return this.#lines.get(id);
+		return this.#byId.get(id);
 	}
 
 	/** Takes over what `/live/history` answered. */
@@ -70,7 +68,7 @@ export class Store {
 		const microjoules = Float64Array.from(lines, (line) => line.microjoules);
 		const frame = {
 			end, length, microjoules, other, idle, unattributed,
-			lines: lines.map((line) => this.#meet(line, end)),
+			numbers: Int32Array.from(lines, (line) => this.#meet(line, end)),
 			total: microjoules.reduce((all, one) => all + one, 0) + other + idle + unattributed,
 			sigma: combineSigmas(zones.filter((zone) => zone.headline && zone.sigma_microjoules >= 0)),
 			zones: new Float64Array(this.zones.length).fill(NaN),
@@ -97,7 +95,7 @@ export class Store {
 			while (to < fine.frames.length && Math.ceil(fine.frames[to].end / step) === bucket) to += 1;
 			// The step that is still running is left for later.
 			if (to === fine.frames.length && fine.frames[to - 1].end < bucket * step) return;
-			this.#addSum(fine.frames.slice(from, to), fine.zones);
+			this.#addSum(fine, from, to);
 			from = to;
 		}
 	}
@@ -119,47 +117,57 @@ export class Store {
 		return frame && frame.end - frame.length <= time + 0.5 ? frame : undefined;
 	}
 
-	/** What was used in frames whose middle lies in a window, in microjoules; `sums` by the line's number. */
+	/**
+	 * What was used in frames whose middle lies in a window, in microjoules; `sums` by the line's number, `lines` those
+	 * with most, `count` how many there are in all.
+	 */
 	tally(from, to) {
-		const sums = new Float64Array(this.capacity);
-		const lines = [];
-		const all = { sums, lines, other: 0, idle: 0, unattributed: 0, total: 0, sigma: 0, milliseconds: 0, frames: 0 };
+		const sums = new Float64Array(this.lines.length);
+		const all = { sums, other: 0, idle: 0, unattributed: 0, total: 0, sigma: 0, milliseconds: 0, frames: 0 };
 		for (let at = this.after(from); at < this.frames.length; at += 1) {
 			const frame = this.frames[at];
 			const middle = frame.end - frame.length / 2;
 			if (middle > to) break;
 			if (middle < from) continue;
-			for (let entry = 0; entry < frame.lines.length; entry += 1) {
-				const line = frame.lines[entry];
-				if (sums[line.number] === 0 && frame.microjoules[entry] > 0) lines.push(line);
-				sums[line.number] += frame.microjoules[entry];
-			}
+			for (let entry = 0; entry < frame.numbers.length; entry += 1) sums[frame.numbers[entry]] += frame.microjoules[entry];
 			for (const part of ['other', 'idle', 'unattributed', 'total', 'sigma']) all[part] += frame[part];
 			all.milliseconds += frame.length;
 			all.frames += 1;
 		}
-		lines.sort((one, two) => sums[two.number] - sums[one.number]);
-		return all;
+		return { ...all, ...this.#most(sums) };
 	}
 
-	#addSum(frames, zones) {
-		const lines = new Map();
-		for (const frame of frames) {
-			frame.lines.forEach((line, at) => {
-				lines.set(line, (lines.get(line) ?? 0) + frame.microjoules[at]);
-			});
+	/** Without sorting all: where processes are short-lived, there are tens of thousands. */
+	#most(sums) {
+		const most = [];
+		let count = 0;
+		for (let number = 0; number < sums.length; number += 1) {
+			if (sums[number] === 0) continue;
+			count += 1;
+			if (most.length === MOST_LINES && sums[number] <= sums[most.at(-1)]) continue;
+			let place = most.length;
+			while (place > 0 && sums[most[place - 1]] < sums[number]) place -= 1;
+			most.splice(place, 0, number);
+			most.length = Math.min(most.length, MOST_LINES);
 		}
+		return { count, lines: most.map((number) => this.lines[number]) };
+	}
+
+	#addSum(fine, from, to) {
+		const frames = fine.frames.slice(from, to);
+		const { sums, lines, idle, unattributed, total: all } = fine.tally(frames[0].end - frames[0].length, frames.at(-1).end);
+		const own = lines.map(({ id, name, detail, number }) => ({ id, name, detail, microjoules: sums[number] }));
 		const total = (part) => frames.reduce((all, frame) => all + part(frame), 0);
 		this.addFrame({
 			end: frames.at(-1).end,
 			length: total(({ length }) => length),
-			lines: Array.from(lines, ([{ id, name, detail }, microjoules]) => ({ id, name, detail, microjoules })),
-			zones: zones.map((zone, at) => ({
+			lines: own,
+			zones: fine.zones.map((zone, at) => ({
 				...zone, microjoules: total((frame) => frame.zones[at] ?? NaN), sigma_microjoules: total((frame) => frame.sigmas[at] ?? NaN),
 			})),
-			other: total(({ other }) => other),
-			idle: total(({ idle }) => idle),
-			unattributed: total(({ unattributed }) => unattributed),
+			other: all - idle - unattributed - own.reduce((sum, { microjoules }) => sum + microjoules, 0),
+			idle,
+			unattributed,
 		});
 	}
 
@@ -172,13 +180,14 @@ export class Store {
 	}
 
 	#meet({ id, name, detail }, end) {
-		let line = this.#lines.get(id);
+		let line = this.#byId.get(id);
 		if (!line) {
-			line = { id, name, detail, number: this.#free.pop() ?? this.#numbers++, last: end };
-			this.#lines.set(id, line);
+			line = { id, number: this.#free.pop() ?? this.lines.length };
+			this.lines[line.number] = line;
+			this.#byId.set(id, line);
 		}
-		Object.assign(line, { name, detail, last: Math.max(line.last, end) });
-		return line;
+		Object.assign(line, { name, detail, last: end });
+		return line.number;
 	}
 
 	#forget() {
@@ -187,11 +196,11 @@ export class Store {
 		if (gone === 0) return;
 		this.frames.splice(0, gone);
 		this.#dropped += gone;
-		if (this.#dropped < LINES_BETWEEN_SWEEPS) return;
+		if (this.#dropped < FRAMES_BETWEEN_SWEEPS) return;
 		this.#dropped = 0;
-		for (const [id, line] of this.#lines) {
+		for (const [id, line] of this.#byId) {
 			if (line.last > oldest) continue;
-			this.#lines.delete(id);
+			this.#byId.delete(id);
 			this.#free.push(line.number);
 		}
 	}
