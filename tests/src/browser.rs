@@ -109,7 +109,8 @@ impl Browser {
     /// # Errors
     /// When the page is gone.
     pub fn press(&self, key: &str) -> Result<()> {
-        let press = format!("document.body.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}', bubbles: true}}))");
+        let press =
+            format!("document.body.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}', bubbles: true}}))");
         self.run(&press).map(drop)
     }
 

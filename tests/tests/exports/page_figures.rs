@@ -76,7 +76,9 @@ fn compare() -> Result<()> {
         ("container", pb::Granularity::Container),
     ] {
         let (page, grpc) = (on_the_page(&bench, level)?, over_grpc(&client, granularity, zones)?);
-        let used = |lines: &BTreeMap<String, Vec<u64>>| lines.values().filter(|line| line.iter().any(|&used| used > 0)).count();
+        let used = |lines: &BTreeMap<String, Vec<u64>>| {
+            lines.values().filter(|line| line.iter().any(|&used| used > 0)).count()
+        };
         assert!(used(&page) >= 1, "{level}: somebody has used something");
         for (id, microjoules) in page.iter().filter(|(_, line)| line.iter().any(|&used| used > 0)) {
             assert_eq!(Some(microjoules), grpc.get(id), "{level} {id}");
@@ -93,7 +95,8 @@ fn compare() -> Result<()> {
     let history = json(&bench, "/live/history?span=hour&level=cgroup")?;
     let total: u64 = numbers(&history["total"])?.iter().sum();
     let headline = history["zones"].as_array().context("zones")?.iter().filter(|zone| zone["headline"] == true);
-    let measured: u64 = headline.map(|zone| Ok(numbers(&zone["microjoules"])?.iter().sum::<u64>())).sum::<Result<u64>>()?;
+    let measured: u64 =
+        headline.map(|zone| Ok(numbers(&zone["microjoules"])?.iter().sum::<u64>())).sum::<Result<u64>>()?;
     assert_eq!(total, measured, "what the chart shows is what the meters say");
     Ok(())
 }

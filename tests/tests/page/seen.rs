@@ -1,13 +1,14 @@
 //! It shows the load that the test makes, goes on after the agent was restarted, and asks for a token where it needs one.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use prony_tests::{
-    Agent, Browser, Running, TestCgroup, free_tcp_address, needs_agent, needs_bpf, needs_browser, needs_root,
-    skip,
+    Agent, Browser, Running, TestCgroup, free_tcp_address, get, needs_agent, needs_bpf, needs_browser, needs_root, skip,
 };
 
 const WIDE: (u32, u32) = (1400, 1000);
@@ -21,9 +22,8 @@ fn burn(group: &TestCgroup, seconds: &str) -> Result<Running> {
     Ok(Running::start(spin.args(["spin", seconds]).stdout(Stdio::null()))?)
 }
 
-fn agent(address: SocketAddr, state: &std::path::Path) -> Result<Agent> {
-    let arguments = ["--metrics-listen".into(), address.to_string(), "--state".into(), state.display().to_string()];
-    Agent::builder().arguments(arguments).start()
+fn agent(address: SocketAddr, state: &Path) -> Result<Agent> {
+    Agent::builder().metrics_at(address).arguments([Path::new("--state"), state]).start()
 }
 
 #[test]
@@ -42,13 +42,19 @@ fn see() -> Result<()> {
     let browser = Browser::start(WIDE)?;
     browser.go(&format!("http://{address}/#level=cgroup"))?;
     browser.until("it is live", "return document.body.dataset.connection === 'live'")?;
-    let name = group.path().file_name().and_then(|name| name.to_str()).context("a name")?;
+    let id = std::fs::metadata(group.path())?.ino();
+    browser.until(
+        "the load is in the chart's legend",
+        &format!("return document.querySelector('#legend [data-line-id=\"g:{id}\"]') !== null"),
+    )?;
     let row = format!(
-        "const row = [...document.querySelectorAll('[data-line-id]')].find(row => row.textContent.includes('{name}'));\
-         return row?.dataset.microjoules && Number(row.dataset.microjoules) > 0"
+        "document.querySelector('#consumers-panel').scrollIntoView();\
+         const row = document.querySelector('#consumers [data-line-id=\"g:{id}\"]');\
+         return row !== null && Number(row.dataset.microjoules) > 0"
     );
-    browser.until("the load's cgroup has energy", &row)?;
-    let watts = browser.until("the total", "return Number(document.querySelector('[data-total-watts]').dataset.totalWatts) || null")?;
+    browser.until("the load's cgroup has energy in the table", &row)?;
+    let watts = browser
+        .until("the total", "return Number(document.querySelector('[data-total-watts]').dataset.totalWatts) || null")?;
     ensure!(watts.as_f64().is_some_and(|watts| watts > 0.0), "{watts}");
     let sequence = "return Number(document.body.dataset.sequence) || null";
     let before = browser.until("a frame", sequence)?.as_u64().context("a number")?;
@@ -83,7 +89,9 @@ fn get_in() -> Result<()> {
     std::fs::write(&tokens, "0123456789abcdef0123456789abcdef\n")?;
     std::os::unix::fs::chown(&tokens, Some(0), Some(0))?;
     std::fs::set_permissions(&tokens, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    let agent = Agent::builder().config(&format!("[access]\ntoken_file = '{}'\n", tokens.display())).start()?;
+    let agent = Agent::builder().config(&format!("[access]\ntoken_file = '{}'\n", tokens.display()));
+    let agent = agent
+        .start_until(|agent| get(agent.metrics_address(), "/healthz", &[]).is_ok_and(|answer| answer.status == 200))?;
     let browser = Browser::start(WIDE)?;
     browser.go(&format!("http://{}/", agent.metrics_address()))?;
     browser.until("it asks for a token", "return document.body.dataset.connection === 'token'")?;
@@ -103,6 +111,6 @@ fn get_in() -> Result<()> {
 /// Keeps what is seen, where `PRONY_SCREENSHOTS` names a folder.
 fn keep_picture(browser: &Browser, name: &str) -> Result<()> {
     let Some(folder) = std::env::var_os("PRONY_SCREENSHOTS") else { return Ok(()) };
-    let file = std::path::Path::new(&folder).join(format!("{name}.png"));
+    let file = Path::new(&folder).join(format!("{name}.png"));
     std::fs::write(&file, browser.screenshot()?).with_context(|| format!("cannot write {}", file.display()))
 }

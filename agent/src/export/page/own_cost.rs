@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::export::prometheus::OwnProcess;
+use crate::export::prometheus::{OwnProcess, telemetry_sum};
 use crate::snapshot::{LineState, Snapshot};
+use crate::telemetry::{self, OwnMetric};
 use crate::units::{Microjoules, Nanoseconds};
 
 use super::headline::Headline;
@@ -34,6 +35,10 @@ pub(super) struct Cost {
     microjoules: Option<Microjoules>,
     watts: Option<f64>,
     windows: u64,
+    windows_missed: u64,
+    events_lost: u64,
+    /// None where the kernel does not measure it (`kernel.bpf_stats_enabled`).
+    kernel_nanoseconds_per_switch: Option<f64>,
 }
 
 impl OwnCost {
@@ -56,7 +61,8 @@ impl OwnCost {
         }
     }
 
-    pub(super) fn now(&self) -> Cost {
+    /// `telemetry` is the agent's own, in text.
+    pub(super) fn now(&self, telemetry: &str) -> Cost {
         let cpu_cores = match (self.looks.front(), self.looks.back()) {
             (Some(first), Some(last)) if last.0 > first.0 => {
                 last.1.saturating_sub(first.1).0 as f64 / last.0.since(first.0).0 as f64
@@ -64,6 +70,7 @@ impl OwnCost {
             _ => 0.0,
         };
         let own = OwnProcess::read();
+        let count = |metric: OwnMetric| telemetry_sum(telemetry, metric.name).unwrap_or_default() as u64;
         Cost {
             cpu_cores,
             cpu_nanoseconds: own.cpu,
@@ -71,6 +78,10 @@ impl OwnCost {
             microjoules: self.energy,
             watts: self.watts,
             windows: self.windows,
+            windows_missed: count(telemetry::WINDOWS_MISSED),
+            events_lost: count(telemetry::EVENTS_LOST),
+            kernel_nanoseconds_per_switch: telemetry_sum(telemetry, telemetry::SWITCH_COST.name)
+                .map(|seconds| seconds * 1e9),
         }
     }
 }

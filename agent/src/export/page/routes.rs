@@ -12,6 +12,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -74,6 +75,7 @@ struct Live {
     page: Page,
     books: Books,
     shown: Shown,
+    telemetry: PrometheusHandle,
     streams: Arc<Semaphore>,
 }
 
@@ -83,8 +85,9 @@ pub(in crate::export) fn is_public(path: &str) -> bool {
 }
 
 /// The page, and what it asks for.
-pub(in crate::export) fn routes(page: Page, books: Books, shown: Shown) -> Router {
-    let live = Live { page, books, shown, streams: Arc::new(Semaphore::new(STREAMS)) };
+/// `telemetry` holds the agent's own.
+pub(in crate::export) fn routes(page: Page, books: Books, shown: Shown, telemetry: PrometheusHandle) -> Router {
+    let live = Live { page, books, shown, telemetry, streams: Arc::new(Semaphore::new(STREAMS)) };
     Router::new()
         .route("/", get(|| asset_named("index.html")))
         .route("/page/{name}", get(|Path(name): Path<String>| async move { asset_named(&name).await }))
@@ -147,7 +150,7 @@ impl Live {
 }
 
 async fn about(State(live): State<Live>) -> Response {
-    let (machine, cost) = (live.page.machine().clone(), live.page.cost().now());
+    let (machine, cost) = (live.page.machine().clone(), live.page.cost().now(&live.telemetry.render()));
     Json(machine.about(live.page.epoch(), cost, live.shown.processes_withheld())).into_response()
 }
 

@@ -107,7 +107,10 @@ fn what_a_function_is_told_late_is_never_more_than_there_was() {
 fn a_line_that_begins_anew_has_used_what_it_has() {
     let mut differences = Differences::new(&books(9, 1_000)).unwrap();
     let mut anew = books(10, 1_000);
-    anew.processes[0].energy.iter_mut().for_each(|energy| (energy.active, energy.idle) = (Microjoules(3), Microjoules(0)));
+    anew.processes[0]
+        .energy
+        .iter_mut()
+        .for_each(|energy| (energy.active, energy.idle) = (Microjoules(3), Microjoules(0)));
     let id = super::level::Subject::of_process(&anew.processes[0]).id;
     let frame = frame(&mut differences, anew);
     let line = frame.lines(Level::Process).iter().find(|line| line.subject.id == id).unwrap();

@@ -32,5 +32,6 @@ pub(super) mod sample_books;
 
 pub(super) use books::Books;
 pub(super) use own_process::OwnProcess;
+pub(super) use own_telemetry::sum as telemetry_sum;
 pub use reference::reference;
 pub use server::Server;

@@ -76,6 +76,18 @@ pub(super) fn adapt(rendered: &str, format: Format) -> String {
     out
 }
 
+/// The sum of a metric's samples in the recorder's text; `None` where there is none.
+pub(in crate::export) fn sum(rendered: &str, metric: &str) -> Option<f64> {
+    let value = |line: &str| -> Option<f64> {
+        let labels = line.strip_prefix(metric)?;
+        if !labels.starts_with(['{', ' ']) {
+            return None;
+        }
+        labels.rsplit_once(' ')?.1.parse().ok()
+    };
+    rendered.lines().filter_map(value).fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
+}
+
 #[cfg(test)]
 mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
@@ -115,6 +127,14 @@ mod tests {
             let help = page.families[counter].help.clone().unwrap();
             assert_eq!(help, "Things, \"quoted\" and with a \\ and\na second line.");
         }
+    }
+
+    #[test]
+    fn samples_of_a_metric_are_added_up() {
+        let rendered = rendered();
+        assert_eq!(sum(&rendered, "b_things_total"), Some(5.0));
+        assert_eq!(sum(&rendered, "a_level_ratio"), Some(0.25));
+        assert_eq!(sum(&rendered, "b_things"), None);
     }
 
     #[test]

@@ -99,14 +99,14 @@ impl Server {
     ) -> anyhow::Result<()> {
         let names = !self.gate.is_open();
         let renderer = Arc::new(Renderer::new(
-            recorder,
+            recorder.clone(),
             Shown { processes: self.processes && names, commands: names, exemplars: names },
         ));
         let books = Books::new(snapshots, self.gate.is_open().then_some(SHOWN_FOR));
         let listener = LimitedListener::new(self.listener, self.gate.clone(), self.limits);
         let stopping = shutdown.clone();
         let shown = page::Shown { processes: self.processes, names };
-        let page = page.map_or_else(no_page, |page| page::routes(page, books.clone(), shown));
+        let page = page.map_or_else(no_page, |page| page::routes(page, books.clone(), shown, recorder));
         let serving = axum::serve(listener, router(App { books, renderer }, page, self.gate))
             .with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::select! {

@@ -1,5 +1,6 @@
 //! What the agent itself costs: CPU time and memory with many consumers, without load, in a storm of process starts,
-//! at windows of 10 ms, and what a scrape of 10,000 consumers takes.
+//! at windows of 10 ms, and what a scrape of 10,000
+//! consumers takes and the page that shows them.
 //!
 //! CPU time is the kernel's own count: the agent has a cgroup to itself, whose `usage_usec` holds also what its ended
 //! threads have used. Each figure is the median of several intervals, since other work on the machine slows the agent
@@ -8,7 +9,9 @@
 mod crowd;
 mod idle;
 mod measure;
+mod page;
 mod scrape;
+mod sleepers;
 mod storm;
 mod table;
 
@@ -21,13 +24,14 @@ use table::Row;
 
 type Part = fn() -> Result<Vec<Row>>;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("idle", idle::measure),
     ("crowd", crowd::at_default_windows),
     ("learned", crowd::that_is_learned),
     ("fast", crowd::at_short_windows),
     ("storm", storm::measure),
     ("scrape", scrape::measure),
+    ("page", page::measure),
 ];
 
 fn main() -> Result<ExitCode> {
@@ -38,7 +42,7 @@ fn main() -> Result<ExitCode> {
     let known = |name: &String| PARTS.iter().any(|(part, _)| part == name);
     ensure!(
         wanted.iter().all(known),
-        "usage: bench-agent [idle|crowd|learned|fast|storm|scrape]...; all where none is named"
+        "usage: bench-agent [idle|crowd|learned|fast|storm|scrape|page]...; all where none is named"
     );
     table::begin();
     let mut over = false;

@@ -30,6 +30,11 @@ impl Row {
         Self { remark: remark.into(), ..self }
     }
 
+    /// The figure.
+    pub(crate) fn measured(&self) -> f64 {
+        self.measured
+    }
+
     /// Whether it exceeds its limit.
     pub(crate) fn is_over(&self) -> bool {
         self.limit.is_some_and(|limit| self.measured > limit || self.measured.is_nan())
