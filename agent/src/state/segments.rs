@@ -34,20 +34,22 @@ impl Segments {
         Ok(Self { folder: path.into(), files: FilesThread::start(path, confinement)? })
     }
 
-    /// What there is of a series from number `from` on, in order. A file that is damaged or of another version is left out,
+    /// What there is of a series from number `from` on, in order of the numbers. A file that is damaged or of another version is left out,
     /// and said to be.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn read<Record: DeserializeOwned>(&self, series: &str, from: u64) -> io::Result<Vec<Record>> {
+    pub fn read<Record: DeserializeOwned>(&self, series: &str, from: u64) -> io::Result<Vec<(u64, Record)>> {
         let mut numbers = self.numbers(series)?;
         numbers.retain(|number| *number >= from);
         numbers.sort_unstable();
         let mut records = Vec::new();
-        for path in numbers.into_iter().map(|number| self.path(series, number)) {
+        for (number, path) in numbers.into_iter().map(|number| (number, self.path(series, number))) {
             let decoded = fs::read(&path).map(|bytes| frames::decode::<Record>(&bytes));
             match decoded {
-                Ok(Some(decoded)) if decoded.rest == 0 => records.extend(decoded.records),
+                Ok(Some(decoded)) if decoded.rest == 0 => {
+                    records.extend(decoded.records.into_iter().map(|record| (number, record)))
+                }
                 Ok(_) => {
                     warn!("{} is damaged or of another version of prony: it is left out of the history", path.display())
                 }
@@ -103,10 +105,11 @@ mod tests {
         }
         segments.write("hour", 1, &"hour".to_owned(), 0).unwrap();
         segments.write("minute", 11, &"eleven".to_owned(), 10).unwrap();
-        assert_eq!(segments.read::<String>("minute", 0).unwrap(), ["10", "eleven"]);
-        assert_eq!(segments.read::<String>("minute", 11).unwrap(), ["eleven"]);
-        assert_eq!(segments.read::<String>("hour", 0).unwrap(), ["hour"]);
+        let found = |series, from| -> Vec<(u64, String)> { segments.read(series, from).unwrap() };
+        assert_eq!(found("minute", 0), [(10, "10".into()), (11, "eleven".into())]);
+        assert_eq!(found("minute", 11), [(11, "eleven".into())]);
+        assert_eq!(found("hour", 0), [(1, "hour".into())]);
         fs::write(path.join("minute-10"), b"nonsense").unwrap();
-        assert_eq!(segments.read::<String>("minute", 0).unwrap(), ["eleven"]);
+        assert_eq!(found("minute", 0), [(11, "eleven".into())]);
     }
 }

@@ -10,7 +10,7 @@ use crate::snapshot::{FunctionId, Generation, Snapshot, ZoneLine};
 use crate::source::{SourceId, Zone};
 use crate::units::{Microjoules, Nanoseconds};
 
-use super::frame::{Frame, LINES, LineFrame, ZoneFrame, ZoneLabel, keep_largest};
+use super::frame::{Frame, LINES, LineFrame, ZoneFrame, ZoneLabel, keep_visible};
 use super::headline::Headline;
 use super::level::Subject;
 
@@ -121,7 +121,7 @@ impl Differences {
             sum(part, &mut self.headline.lines(picture)).saturating_sub(sum(part, &mut { before }))
         };
         let consumers = headline(|zone| zone.active + zone.idle_shared);
-        let frame = Frame {
+        let mut frame = Frame {
             sequence: 0,
             generation: picture.generation.0,
             end: until,
@@ -132,6 +132,7 @@ impl Differences {
             unattributed: headline(|zone| zone.unattributed),
             lines: [self.function_lines(consumers), self.container_lines(), self.cgroup_lines(), self.process_lines()],
         };
+        frame.lines.iter_mut().for_each(|lines| keep_visible(lines, consumers));
         self.zones.clone_from(&picture.zones);
         self.until = until;
         self.processes.used.clear();
@@ -155,7 +156,7 @@ impl Differences {
             subject: Arc::new(Subject::of_process(&self.pictures[picture as usize].processes[line as usize])),
             energy,
         };
-        sorted(largest.into_iter().map(line).collect())
+        largest.into_iter().map(line).collect()
     }
 
     fn cgroup_lines(&self) -> Vec<LineFrame> {
@@ -164,7 +165,7 @@ impl Differences {
             subject: Arc::new(Subject::of_cgroup(&self.pictures[picture as usize].cgroups[line as usize])),
             energy,
         };
-        sorted(largest.into_iter().map(line).collect())
+        largest.into_iter().map(line).collect()
     }
 
     fn container_lines(&self) -> Vec<LineFrame> {
@@ -179,7 +180,7 @@ impl Differences {
             let subject = Subject::of_container(&self.pictures[picture as usize].cgroups[line as usize])?;
             Some(LineFrame { subject: Arc::new(subject), energy })
         };
-        sorted(containers.into_values().filter_map(line).collect())
+        containers.into_values().filter_map(line).collect()
     }
 
     /// What a container used before its function was told comes to the function at once, which may be more than all have used
@@ -196,13 +197,8 @@ impl Differences {
             }
         }
         self.functions.used.retain(|_, (used, _)| !used.is_zero());
-        sorted(lines)
+        lines
     }
-}
-
-fn sorted(mut lines: Vec<LineFrame>) -> Vec<LineFrame> {
-    keep_largest(&mut lines, LINES);
-    lines
 }
 
 fn identity(picture: &Snapshot) -> Vec<(Zone, SourceId)> {

@@ -14,15 +14,12 @@ use crate::invocation::InvocationHandle;
 use crate::notice::Notice;
 use crate::snapshot::{SnapshotHandle, Stopped};
 use crate::state::Segments;
-use crate::units::Nanoseconds;
 
 use super::about::Machine;
 use super::differences::{ALL_LINES, Differences, Taken};
 use super::frame::Frame;
-use super::history::History;
-use super::kept::Segment;
+use super::history::{Ended, HOURS_KEPT, History, MINUTES_KEPT};
 use super::latest_invocations::LatestInvocations;
-use super::minutes::minute_of;
 use super::own_cost::OwnCost;
 
 const STEP: Duration = Duration::from_secs(1);
@@ -30,11 +27,9 @@ const STEP: Duration = Duration::from_secs(1);
 /// How often lines are forgotten that have gone.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 
-/// Files of the seconds of one minute, and of the minutes of one hour; how many of them are kept.
-const SECONDS: &str = "minute";
-const MINUTES: &str = "hour";
-const SECONDS_KEPT: u64 = 61;
-const MINUTES_KEPT: u64 = 25;
+/// Files of the seconds of one minute, and of the minutes of one hour.
+const MINUTES: &str = "minute";
+const HOURS: &str = "hour";
 
 static UNWRITABLE: Notice = Notice::new("history_unwritable");
 
@@ -94,7 +89,8 @@ impl Page {
                 Err(Stopped) = follower.follow_books(snapshots) => {}
                 () = follower.follow_invocations(invocations) => {}
             }
-            follower.keep_all().await;
+            let running = follower.page.history().so_far();
+            follower.keep(running).await;
             Ok(())
         };
         (page, following)
@@ -188,29 +184,18 @@ impl Follower {
             (history.add(frame), history.sequence())
         };
         self.page.shared.latest.send_replace(sequence);
-        if let Some(minute) = ended {
-            self.keep(minute_of(minute.end)).await;
-        }
+        self.keep(ended).await;
     }
 
-    /// Writes down the minute that is not over yet.
-    async fn keep_all(&self) {
-        let running = self.page.history().frames(super::history::Span::Hour).last().map(|frame| minute_of(frame.end));
-        if let Some(minute) = running {
-            self.keep(minute).await;
-        }
-    }
-
-    async fn keep(&self, minute: u64) {
+    async fn keep(&self, ended: Ended) {
         let Some(kept) = self.kept.clone() else { return };
-        let hour = minute / 60;
-        let (seconds, minutes) = {
-            let history = self.page.history();
-            (Segment::of(&history.seconds_of(minute)), Segment::of(&history.minutes_of(hour)))
-        };
-        let write = move || {
-            kept.write(SECONDS, minute, &seconds, minute.saturating_sub(SECONDS_KEPT))?;
-            kept.write(MINUTES, hour, &minutes, hour.saturating_sub(MINUTES_KEPT))
+        let write = move || -> io::Result<()> {
+            for (series, pack, count) in [(MINUTES, ended.minute, MINUTES_KEPT), (HOURS, ended.hour, HOURS_KEPT)] {
+                if let Some(pack) = pack {
+                    kept.write(series, pack.number, &pack.bytes(), pack.number.saturating_sub(count))?;
+                }
+            }
+            Ok(())
         };
         let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten();
         if let Err(error) = written {
@@ -223,17 +208,15 @@ impl Follower {
 }
 
 fn read(kept: &Segments) -> History {
-    let now = Nanoseconds(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64);
-    let minute = minute_of(now);
-    let frames = |series, from| kept.read::<Segment>(series, from).map(|segments| Segment::all_frames(segments));
-    let read = frames(SECONDS, minute.saturating_sub(SECONDS_KEPT))
-        .and_then(|seconds| Ok((seconds, frames(MINUTES, (minute / 60).saturating_sub(MINUTES_KEPT))?)));
-    match read {
-        Ok((seconds, minutes)) => {
-            if !seconds.is_empty() {
-                info!("the page goes on with {} s and {} min of history", seconds.len(), minutes.len());
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs() / 60;
+    let minutes = kept.read(MINUTES, now.saturating_sub(MINUTES_KEPT));
+    let both = minutes.and_then(|minutes| Ok((minutes, kept.read(HOURS, (now / 60).saturating_sub(HOURS_KEPT))?)));
+    match both {
+        Ok((minutes, hours)) => {
+            if !minutes.is_empty() {
+                info!("the page's history goes on: {} minutes of the last hour are there", minutes.len());
             }
-            History::resume(seconds, minutes)
+            History::resume(minutes, hours)
         }
         Err(error) => {
             UNWRITABLE.warn(format_args!("the page's history cannot be read ({error}): it begins anew"));

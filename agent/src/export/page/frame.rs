@@ -79,6 +79,15 @@ impl Frame {
     }
 }
 
+/// Lines with less than this part of what all consumers used are too thin to be seen.
+const THIN: u64 = 1_000;
+
+/// Leaves those out that nobody could see, and keeps the largest of the others, the largest first.
+pub(super) fn keep_visible(lines: &mut Vec<LineFrame>, consumers: Microjoules) {
+    lines.retain(|line| line.energy.0.saturating_mul(THIN) >= consumers.0);
+    keep_largest(lines, LINES);
+}
+
 /// Keeps those that used most, the largest first.
 pub(super) fn keep_largest(lines: &mut Vec<LineFrame>, count: usize) {
     lines.sort_unstable_by(|left, right| {

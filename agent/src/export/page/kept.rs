@@ -1,4 +1,4 @@
-//! Frames as they are kept in files. Names are written once for all frames of a file.
+//! Frames that are over, as they are kept in memory and in files: small, with each name once.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -11,9 +11,45 @@ use crate::units::{Microjoules, Nanoseconds};
 use super::frame::{Frame, LineFrame, ZoneFrame, ZoneLabel};
 use super::level::{Level, Subject};
 
-/// What is in a file.
+/// The frames of a minute, or the minutes of an hour.
+#[derive(Clone, Debug)]
+pub(super) struct Pack {
+    /// Which minute or hour since the Unix epoch.
+    pub(super) number: u64,
+    /// The number of its first frame, and how many there are.
+    pub(super) first: u64,
+    pub(super) count: u64,
+    bytes: Arc<[u8]>,
+}
+
+impl Pack {
+    /// `frames` are all of one minute or hour, in order.
+    pub(super) fn of(number: u64, frames: &[Arc<Frame>]) -> Self {
+        let first = frames.first().map_or(0, |frame| frame.sequence);
+        // Numbers and text only: they can always be written.
+        let bytes = postcard::to_allocvec(&Segment::of(frames)).unwrap_or_default();
+        Self { number, first, count: frames.len() as u64, bytes: bytes.into() }
+    }
+
+    /// From what was written, to be numbered from `first` on; `None` where that is of another version.
+    pub(super) fn read(number: u64, first: u64, bytes: Vec<u8>) -> Option<Self> {
+        let segment: Segment = postcard::from_bytes(&bytes).ok()?;
+        Some(Self { number, first, count: segment.frames.len() as u64, bytes: bytes.into() })
+    }
+
+    /// What is written.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn frames(&self) -> Vec<Arc<Frame>> {
+        let segment: Segment = postcard::from_bytes(&self.bytes).unwrap_or_default();
+        segment.frames(self.first).into_iter().map(Arc::new).collect()
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Segment {
+struct Segment {
     subjects: Vec<Subject>,
     labels: Vec<ZoneLabel>,
     frames: Vec<KeptFrame>,
@@ -34,7 +70,7 @@ struct KeptFrame {
 }
 
 impl Segment {
-    pub(super) fn of(frames: &[Arc<Frame>]) -> Self {
+    fn of(frames: &[Arc<Frame>]) -> Self {
         let (mut subjects, mut labels) = (Numbers::default(), Numbers::default());
         let frames = frames.iter().map(|frame| KeptFrame {
             generation: frame.generation,
@@ -53,15 +89,6 @@ impl Segment {
         });
         let frames = frames.collect();
         Self { subjects: subjects.all, labels: labels.all, frames }
-    }
-
-    /// The frames of several files in order, numbered from 1 on.
-    pub(super) fn all_frames(segments: Vec<Self>) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        for segment in segments {
-            frames.extend(segment.frames(frames.len() as u64 + 1));
-        }
-        frames
     }
 
     /// What refers to nothing is left out.

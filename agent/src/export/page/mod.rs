@@ -20,6 +20,7 @@ mod latest_invocations;
 mod level;
 mod minutes;
 mod own_cost;
+mod reel;
 mod routes;
 #[cfg(test)]
 mod tests;

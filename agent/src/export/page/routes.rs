@@ -28,7 +28,7 @@ use super::follow::Page;
 use super::frame::Frame;
 use super::frames::SentFrame;
 use super::functions::Functions;
-use super::history::{Missed, Span};
+use super::history::Span;
 use super::level::Level;
 
 /// How many streams there may be at once: each takes the place of a connection.
@@ -170,7 +170,7 @@ async fn history(State(live): State<Live>, query: Result<Query<HistoryWish>, Que
         };
         let epoch = live.page.epoch().to_owned();
         // An hour of a busy machine is a megabyte.
-        let columns = move || serde_json::to_vec(&Columns::new(&epoch, sequence, wish.span, wish.level, &frames));
+        let columns = move || serde_json::to_vec(&Columns::new(&epoch, sequence, wish.span, wish.level, &frames()));
         match tokio::task::spawn_blocking(columns).await {
             Ok(Ok(json)) => Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response()),
             Ok(Err(error)) => Ok(refuse(StatusCode::INTERNAL_SERVER_ERROR, error)),
@@ -197,12 +197,8 @@ async fn frames(State(live): State<Live>, query: Result<Query<FramesWish>, Query
         let wish = asked(query)?;
         live.admit(wish.level)?;
         let missed = live.page.history().after(wish.after);
-        let frames = match &missed {
-            Missed::Frames(frames) => frames.as_slice(),
-            Missed::TooMuch => &[],
-        };
-        let sent = frames.iter().map(|frame| SentFrame::new(live.page.epoch(), frame, wish.level));
-        Ok(Json(SentFrames { reset: missed == Missed::TooMuch, frames: sent.collect() }).into_response())
+        let sent = missed.iter().flatten().map(|frame| SentFrame::new(live.page.epoch(), frame, wish.level));
+        Ok(Json(SentFrames { reset: missed.is_none(), frames: sent.collect() }).into_response())
     })
     .await
 }
@@ -232,7 +228,7 @@ fn events(
         let (mut latest, end, mut told) = (page.latest(), Instant::now() + STREAM_FOR, wish.after);
         loop {
             let missed = page.history().after(told);
-            let Missed::Frames(frames) = missed else {
+            let Some(frames) = missed else {
                 yield Ok(Event::default().event("reset").data("{}"));
                 break;
             };

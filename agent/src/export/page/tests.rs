@@ -1,5 +1,6 @@
 //! The page's figures against the books that they are from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,8 +12,7 @@ use crate::units::{Microjoules, Nanoseconds};
 use super::columns::Columns;
 use super::differences::{Differences, Taken};
 use super::frame::{Frame, LINES};
-use super::history::{History, Missed, Span};
-use super::kept::Segment;
+use super::history::{Ended, History, Span};
 use super::level::Level;
 use super::minutes::minute_of;
 
@@ -130,57 +130,62 @@ fn other_zones_are_another_beginning() {
 #[test]
 fn an_hour_is_kept_by_seconds_and_its_minutes_are_their_sums() {
     let history = history(4_000);
-    let (seconds, minutes) = (history.frames(Span::Hour), history.frames(Span::Day));
-    assert!((3_600..=3_601).contains(&seconds.len()), "{}", seconds.len());
+    let (seconds, minutes) = (history.frames(Span::Hour)(), history.frames(Span::Day)());
+    assert!((3_600..=3_660).contains(&seconds.len()), "{}", seconds.len());
     assert_eq!(history.sequence(), 4_000);
     let sum = |frames: &[Arc<Frame>]| frames.iter().map(|frame| frame.total()).sum::<Microjoules>();
     let whole = books(4_000, 1_000).zones[NODE].measured - books(0, 1_000).zones[NODE].measured;
     assert_eq!(sum(&minutes), whole, "nothing is lost between minutes, nor from the one that runs");
-    let minute = minute_of(minutes[5].end);
     let lines = |frames: &[Arc<Frame>]| -> Microjoules {
         frames.iter().flat_map(|frame| frame.lines(Level::Process)).map(|line| line.energy).sum()
     };
     let last = &minutes[minutes.len() - 2];
-    assert_eq!(sum(&history.seconds_of(minute_of(last.end))), last.total());
-    assert_eq!(lines(&history.seconds_of(minute_of(last.end))), lines(std::slice::from_ref(last)));
-    assert!(history.seconds_of(minute).len() <= 60);
+    let of_last: Vec<Arc<Frame>> =
+        seconds.iter().filter(|frame| minute_of(frame.end) == minute_of(last.end)).cloned().collect();
+    assert_eq!((of_last.len(), sum(&of_last)), (60, last.total()));
+    assert_eq!(lines(&of_last), lines(std::slice::from_ref(last)));
     assert!(minutes.iter().all(|minute| minute.lines(Level::Process).len() <= LINES));
 }
 
 #[test]
 fn who_comes_back_gets_what_he_missed_or_is_told_to_begin_anew() {
     let history = history(4_000);
-    let Missed::Frames(frames) = history.after(3_997) else { panic!("they are kept") };
-    assert_eq!(frames.iter().map(|frame| frame.sequence).collect::<Vec<_>>(), [3_998, 3_999, 4_000]);
-    assert_eq!(history.after(4_000), Missed::Frames(Vec::new()));
+    let after =
+        |sequence| -> Option<Vec<u64>> { Some(history.after(sequence)?.iter().map(|frame| frame.sequence).collect()) };
+    assert_eq!(after(3_997), Some(vec![3_998, 3_999, 4_000]));
+    assert_eq!(after(2_000), Some((2_001..=4_000).collect()), "across many minutes");
+    assert_eq!(after(4_000), Some(Vec::new()));
     for unknown in [0, 10, 4_001, u64::MAX] {
-        assert_eq!(history.after(unknown), Missed::TooMuch, "{unknown}");
+        assert_eq!(after(unknown), None, "{unknown}");
     }
 }
 
 #[test]
 fn a_history_is_found_again_as_it_was_written() {
-    let before = history(190);
-    let minutes = before.frames(Span::Day);
-    let last = minute_of(minutes.last().unwrap().end);
-    let over: Vec<Arc<Frame>> = minutes.iter().filter(|minute| minute_of(minute.end) != last).cloned().collect();
-    let seconds = minutes.iter().map(|minute| Segment::of(&before.seconds_of(minute_of(minute.end))));
-    let written = postcard::to_allocvec(&seconds.collect::<Vec<_>>()).unwrap();
-    let seconds = Segment::all_frames(postcard::from_bytes(&written).unwrap());
-    let after = History::resume(seconds, Segment::all_frames(vec![Segment::of(&over)]));
-    let plain = |frames: Vec<Arc<Frame>>| -> Vec<Frame> {
-        frames.into_iter().map(|frame| Frame { sequence: 0, ..Frame::clone(&frame) }).collect()
+    let mut differences = Differences::new(&books(0, 1_000)).unwrap();
+    let mut before = History::default();
+    let (mut minutes, mut hours) = (BTreeMap::new(), BTreeMap::new());
+    let mut write = |ended: Ended| {
+        minutes.extend(ended.minute.map(|pack| (pack.number, pack.bytes().to_vec())));
+        hours.extend(ended.hour.map(|pack| (pack.number, pack.bytes().to_vec())));
     };
-    assert_eq!(after.sequence(), 190);
-    for span in [Span::Hour, Span::Day] {
-        assert_eq!(plain(after.frames(span)), plain(before.frames(span)));
+    for second in 1..=3_000 {
+        write(before.add(frame(&mut differences, books(second, 1_000))));
     }
+    write(before.so_far());
+    let after = History::resume(minutes.into_iter().collect(), hours.into_iter().collect());
+    assert_eq!(after.sequence(), 3_000);
+    for span in [Span::Hour, Span::Day] {
+        assert_eq!(after.frames(span)(), before.frames(span)());
+    }
+    let damaged = History::resume(vec![(1, vec![255; 9]), (2, Vec::new())], Vec::new());
+    assert_eq!(damaged.sequence(), 0);
 }
 
 #[test]
 fn columns_add_up_to_the_total_of_each_frame() {
     let history = history(100);
-    let frames = history.frames(Span::Hour);
+    let frames = history.frames(Span::Hour)();
     for level in Level::ALL {
         let columns = serde_json::to_value(Columns::new("e", 100, Span::Hour, level, &frames)).unwrap();
         let numbers = |value: &Value| -> Vec<u64> {
