@@ -58,7 +58,7 @@ export class Chart {
 				dash: ZONE_DASHES[at % ZONE_DASHES.length],
 			})),
 		});
-		if (this.#draws++ % DRAWS_REMEMBERED === 0) performance.clearMeasures('prony-draw');
+		if (++this.#draws % DRAWS_REMEMBERED === 0) performance.clearMeasures('prony-draw');
 		performance.measure('prony-draw', { start });
 	}
 

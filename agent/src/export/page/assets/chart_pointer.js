@@ -45,7 +45,6 @@ export function listen(canvas, acts) {
 		if (!began) acts.leave();
 	});
 	canvas.addEventListener('wheel', (event) => {
-		if (event.ctrlKey && event.deltaY === 0) return;
 		const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
 		if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
 			acts.pan(sideways * WHEEL_STEP);

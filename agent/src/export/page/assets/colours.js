@@ -2,12 +2,12 @@
 
 // Hues that people with any of the common colour blindnesses tell apart, next to each other in lightness too.
 const LIGHT = [
-	'#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#332288', '#b8a600', '#44aa99', '#882255',
-	'#6699cc', '#a65628', '#117733', '#aa4499', '#7fc97f', '#c97b63', '#5d6fb8', '#998ec3', '#2a8a9e', '#d9a15b',
+	'#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#332288', '#b8a600', '#44aa99',
+	'#882255', '#6699cc', '#a65628', '#117733', '#aa4499', '#7fc97f', '#c97b63', '#5d6fb8', '#998ec3',
 ];
 const DARK = [
-	'#3d9bdc', '#f0b43c', '#2dc598', '#e298c4', '#86cdf7', '#f07f3c', '#8b7be8', '#dccb3a', '#66cfbd', '#c75a8f',
-	'#8fb6e4', '#cd8459', '#4faa6b', '#cf7ac7', '#a6dba6', '#e39e88', '#8796dc', '#b9b0dc', '#54b3c8', '#efbf80',
+	'#3d9bdc', '#f0b43c', '#2dc598', '#e298c4', '#86cdf7', '#f07f3c', '#8b7be8', '#dccb3a', '#66cfbd',
+	'#c75a8f', '#8fb6e4', '#cd8459', '#4faa6b', '#cf7ac7', '#a6dba6', '#e39e88', '#8796dc', '#b9b0dc',
 ];
 
 const THEMES = {

@@ -6,6 +6,9 @@ import { Table, fillName } from './table.js';
 import { count, energy, percent, seconds, watts } from './units.js';
 import { headlinePlaces, sumOver } from './zone_figures.js';
 
+// Of the window, in CSS pixels.
+const NARROW = 700;
+
 export class Consumers {
 	#table;
 	#title = byId('consumers-title');
@@ -22,7 +25,7 @@ export class Consumers {
 		this.#table = new Table(byId('consumers'), [
 			{
 				key: 'name', name: 'Name', sortable: true,
-				fill: (cell, row) => fillName(cell, { text: shorten(row.name, 56), title: clean(row.name), colour: colour(row.id) }),
+				fill: (cell, row) => fillName(cell, { text: shorten(row.name, innerWidth < NARROW ? 20 : 56), title: clean(row.name), colour: colour(row.id) }),
 			},
 			sortable('power', 'Power', 'Now', (row) => watts(row.watts)),
 			{ key: 'share', name: 'Share', title: 'Of all power now', numeric: true, text: (row) => percent(row.share) },

@@ -11,8 +11,8 @@ export class Cost {
 
 	draw(cost, unit) {
 		const known = (value, text) => (value === null || value === undefined ? NOT_KNOWN : text(value));
-		this.#put('Power', known(cost.watts, watts), 'Of the agent’s own process, now');
-		this.#put('Energy', known(cost.microjoules, (value) => energy(value, unit)), 'Of the agent’s own process, since it started');
+		this.#put('Power', known(cost.watts, watts), 'Now');
+		this.#put('Energy', known(cost.microjoules, (value) => energy(value, unit)), 'Since it started');
 		this.#put('CPU', `${percent(cost.cpu_cores)} of one`, 'Mean of the latest seconds');
 		this.#put('Memory', bytes(cost.resident_bytes), 'Resident');
 		this.#put('In the kernel', known(cost.kernel_nanoseconds_per_switch, (value) => `${Math.round(value)}\u202fns a switch`), 'Counted where sysctl kernel.bpf_stats_enabled is 1');

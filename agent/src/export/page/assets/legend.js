@@ -4,14 +4,22 @@ import { byId, make, setAttribute, setText } from './elements.js';
 import { clean, shorten } from './names.js';
 import { clock, percent, watts } from './units.js';
 
+// Widths in CSS pixels.
+const BESIDE_NAME = 165;
+const LETTER = 7.3;
+
 export class Legend {
 	#list = byId('legend');
 	#when = byId('legend-when');
 	#entries = new Map();
 	#pick;
+	#letters = 20;
 
 	constructor(pick) {
 		this.#pick = pick;
+		new ResizeObserver(([{ contentRect }]) => {
+			this.#letters = Math.max(12, Math.floor((contentRect.width - BESIDE_NAME) / LETTER));
+		}).observe(this.#list);
 	}
 
 	/**
@@ -29,7 +37,7 @@ export class Legend {
 		let before = null;
 		for (const one of entries) {
 			const entry = this.#entries.get(one.id) ?? this.#make(one.id);
-			setText(entry.name, shorten(one.name, 26));
+			setText(entry.name, shorten(one.name, this.#letters));
 			setText(entry.watts, one.watts === null ? '–' : watts(one.watts));
 			setText(entry.share, one.watts === null || total <= 0 ? '' : percent(one.watts / total));
 			setAttribute(entry.button, 'title', clean(`${one.name}\n${one.detail}${one.note && `\n${one.note}`}`.trim()).replaceAll('\ufffd', ' '));

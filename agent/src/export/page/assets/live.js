@@ -44,7 +44,6 @@ export class Live {
 		if (this.#level !== null && !this.#follower) this.#follow();
 	}
 
-	/** Tries at once, instead of when the next try is due. */
 	hurry() {
 		this.#follower?.hurry();
 	}

@@ -23,7 +23,7 @@ import { PowerPanel } from './power_panel.js';
 import { Scene } from './scene.js';
 import { makeShare } from './share.js';
 import { makeSpanChoice } from './span_choice.js';
-import { keptTheme, makeThemeSwitch } from './theme_switch.js';
+import { makeThemeSwitch } from './theme_switch.js';
 import { makeTokenForm } from './token_form.js';
 import { watts } from './units.js';
 import { View } from './view.js';
@@ -32,7 +32,9 @@ const HIDDEN_UNTIL_PAUSED = 30_000;
 const TYPING_PAUSE = 250;
 const LATEST_INVOCATIONS = 100;
 
-const view = new View({ theme: keptTheme(), ...read(location.hash) });
+// What was kept of the theme has been put there before anything was drawn.
+const { theme = 'auto' } = document.documentElement.dataset;
+const view = new View({ theme, ...read(location.hash) });
 const colours = new Colours();
 const painter = new Painter();
 const connection = new Connection();

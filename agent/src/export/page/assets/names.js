@@ -17,7 +17,7 @@ export function shorten(name, longest = 48) {
 	const characters = Array.from(clean(name));
 	if (characters.length === 0) return '(no name)';
 	if (characters.length <= longest) return characters.join('');
-	const head = Math.ceil((longest - 1) * 0.4);
+	const head = Math.ceil((longest - 1) * 0.3);
 	return `${characters.slice(0, head).join('')}…${characters.slice(head + 1 - longest).join('')}`;
 }
 

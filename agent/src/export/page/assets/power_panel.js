@@ -86,8 +86,12 @@ export class PowerPanel {
 		const had = this.#reading.time !== null || this.#picksSince;
 		this.#reading.clear();
 		this.#pickSince(false);
-		this.#painter.stale('reading');
+		this.#reread();
 		return had;
+	}
+
+	#reread() {
+		this.#painter.stale('reading');
 	}
 
 	#show(from, to) {
@@ -201,11 +205,11 @@ export class PowerPanel {
 				if (!this.#scene.store) return;
 				reading.time = clamp(x);
 				reading.id = this.chart.hit(x, y);
-				this.#painter.stale('reading');
+				this.#reread();
 			},
 			leave: () => {
 				reading.clear();
-				this.#painter.stale('reading');
+				this.#reread();
 			},
 			click: (x, y, event) => {
 				if (!this.#scene.store) return;
@@ -214,17 +218,17 @@ export class PowerPanel {
 			},
 			dragging: (from, to) => {
 				reading.selection = [clamp(from), clamp(to)];
-				this.#painter.stale('reading');
+				this.#reread();
 			},
 			dragged: (from, to) => {
 				reading.selection = null;
 				const [first, last] = [clamp(from), clamp(to)].sort((one, two) => one - two);
 				if (last > first) this.#show(first, last);
-				this.#painter.stale('reading');
+				this.#reread();
 			},
 			givenUp: () => {
 				reading.selection = null;
-				this.#painter.stale('reading');
+				this.#reread();
 			},
 			zoom: (factor, x) => {
 				const { from, to } = this.#scene.window;
@@ -245,7 +249,7 @@ export class PowerPanel {
 		else return;
 		event.preventDefault();
 		this.#reading.id = null;
-		this.#painter.stale('reading');
+		this.#reread();
 	}
 
 	/** Picks the next that has power at the reading, upwards or downwards. */

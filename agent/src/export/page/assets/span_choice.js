@@ -2,14 +2,13 @@
 
 import { makeChoices } from './choices.js';
 import { byId } from './elements.js';
-import { SPANS } from './view.js';
 
 const SPAN_CHOICES = [
 	{ key: '1min', name: '1 min', span: 'hour', length: 60_000, title: 'The last minute' },
 	{ key: '5min', name: '5 min', span: 'hour', length: 300_000, title: 'The last five minutes' },
 	{ key: '15min', name: '15 min', span: 'hour', length: 900_000, title: 'The last quarter of an hour' },
-	{ key: 'hour', name: SPANS.hour.name, span: 'hour', length: null, title: 'The last hour, by second ( h )' },
-	{ key: 'day', name: SPANS.day.name, span: 'day', length: null, title: 'The last day, by minute ( d )' },
+	{ key: 'hour', name: '1 h', span: 'hour', length: null, title: 'The last hour, by second ( h )' },
+	{ key: 'day', name: '24 h', span: 'day', length: null, title: 'The last day, by minute ( d )' },
 ];
 
 export function makeSpanChoice(view) {

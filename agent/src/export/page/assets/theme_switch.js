@@ -5,15 +5,6 @@ import { byId, setText } from './elements.js';
 const KEPT_AS = 'prony-theme';
 const NEXT = { auto: 'light', light: 'dark', dark: 'auto' };
 
-export function keptTheme() {
-	try {
-		const kept = localStorage.getItem(KEPT_AS);
-		return kept in NEXT ? kept : 'auto';
-	} catch {
-		return 'auto';
-	}
-}
-
 /** @param changed everything is to be drawn anew */
 export function makeThemeSwitch(view, changed) {
 	const button = byId('theme');

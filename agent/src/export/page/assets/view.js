@@ -1,8 +1,8 @@
 // What the user has chosen to see. All of it is in the address, so that it can be shared and comes back.
 
 export const SPANS = {
-	hour: { name: '1 h', length: 3_600_000, step: 1000 },
-	day: { name: '24 h', length: 86_400_000, step: 60_000 },
+	hour: { length: 3_600_000, step: 1000 },
+	day: { length: 86_400_000, step: 60_000 },
 };
 export const SHORTEST_WINDOW = 5000;
 
