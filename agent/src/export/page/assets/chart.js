@@ -7,7 +7,6 @@ import { shorten } from './names.js';
 import { IDLE, OTHER, UNATTRIBUTED } from './parts.js';
 
 const ZONE_DASHES = [[], [7, 3], [2, 3], [8, 3, 2, 3]];
-const DRAWS_REMEMBERED = 1000;
 
 export class Chart {
 	#stack;
@@ -17,7 +16,6 @@ export class Chart {
 	#layers = [];
 	#size = { width: 0, height: 0, density: 1 };
 	#plot;
-	#draws = 0;
 
 	/**
 	 * @param stack what is drawn once a frame
@@ -42,7 +40,6 @@ export class Chart {
 	draw(model) {
 		const { width, height, density } = this.#size;
 		if (width === 0) return;
-		const start = performance.now();
 		const colours = theme();
 		const plot = this.#plot;
 		const places = model.zones.map((key) => model.store.zones.findIndex((zone) => zone.key === key)).filter((at) => at >= 0);
@@ -58,8 +55,6 @@ export class Chart {
 				dash: ZONE_DASHES[at % ZONE_DASHES.length],
 			})),
 		});
-		if (++this.#draws % DRAWS_REMEMBERED === 0) performance.clearMeasures('prony-draw');
-		performance.measure('prony-draw', { start });
 	}
 
 	/** What lies over the stack. All times in Unix milliseconds. */
