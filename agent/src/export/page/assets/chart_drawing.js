@@ -88,7 +88,6 @@ function drawGrid(context, { columns, power, theme }, plot, y) {
 function drawStack(context, picture, parts, x, y) {
 	const { columns, layers, strong, theme } = picture;
 	const floor = new Float32Array(columns.count);
-	const anyStrong = [IDLE, OTHER, UNATTRIBUTED, ...layers.map(({ id }) => id)].some((id) => !strong(id));
 	const fill = (row, style, id) => {
 		context.globalAlpha = strong(id) ? 1 : FADED;
 		context.fillStyle = style;
@@ -103,11 +102,6 @@ function drawStack(context, picture, parts, x, y) {
 			context.closePath();
 		}
 		context.fill();
-		if (anyStrong && strong(id)) {
-			context.strokeStyle = theme.ink;
-			context.lineWidth = 0.75;
-			context.stroke();
-		}
 		for (let at = 0; at < columns.count; at += 1) floor[at] += row[at];
 	};
 	fill(columns.idle, hatch(context, theme), IDLE);
