@@ -6,7 +6,9 @@ const LONGEST_TITLE = 4096;
 
 /** The name with all that could disturb what stands beside it made visible as �. */
 export function clean(name) {
-	return String(name ?? '').slice(0, LONGEST_TITLE).replace(UNSEEN, '\ufffd');
+	return String(name ?? '')
+		.slice(0, LONGEST_TITLE)
+		.replace(UNSEEN, '\ufffd');
 }
 
 /**
@@ -24,5 +26,12 @@ export function shorten(name, longest = 48) {
 /** Whether the search text, any case, is in the name or the detail. */
 export function matches(search, ...texts) {
 	const wanted = search.trim().toLowerCase();
-	return wanted === '' || texts.some((text) => String(text ?? '').toLowerCase().includes(wanted));
+	return (
+		wanted === '' ||
+		texts.some(text =>
+			String(text ?? '')
+				.toLowerCase()
+				.includes(wanted),
+		)
+	);
 }

@@ -1,5 +1,5 @@
-// One picture at a time: whatever has changed is drawn together, at most once for each frame of the screen. How long each
-// took is there to be read as the measure `prony-draw`.
+// One picture at a time: whatever has changed is drawn together, at most once for each frame of the screen. How long
+// each took can be read as the measure `prony-draw`.
 
 const DRAWS_REMEMBERED = 1000;
 
@@ -29,6 +29,6 @@ export class Painter {
 		this.#stale = new Set();
 		for (const [name, draw] of this.#parts) if (stale.has(name)) draw();
 		if (++this.#draws % DRAWS_REMEMBERED === 0) performance.clearMeasures('prony-draw');
-		performance.measure('prony-draw', { start });
+		performance.measure('prony-draw', {start});
 	}
 }

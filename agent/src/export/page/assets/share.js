@@ -1,6 +1,6 @@
 // A link to this view, for somebody else.
 
-import { announce, byId } from './elements.js';
+import {announce, byId} from './elements.js';
 
 /** Copies the address, once `flush` has brought it up to date. */
 export function makeShare(flush) {
