@@ -31,7 +31,7 @@ export class Consumers {
 					sortable: true,
 					fill: (cell, row) =>
 						fillName(cell, {
-							text: shorten(row.name, innerWidth < NARROW ? 20 : 56),
+							text: shorten(row.name, innerWidth < NARROW ? 20 : 44),
 							title: clean(row.name),
 							colour: colour(row.id),
 						}),
