@@ -1,6 +1,6 @@
 // The view in the fragment of the address, which never leaves the browser.
 
-import { DEFAULTS, SPANS } from './view.js';
+import {DEFAULTS, SPANS} from './view.js';
 
 const LONGEST = 400;
 const SORTS = ['energy', 'power', 'cpu', 'name'];
@@ -15,8 +15,11 @@ export function read(fragment) {
 		const value = turn(text);
 		if (value !== undefined) choices[name] = value;
 	};
-	const oneOf = (...values) => (text) => (values.includes(text) ? text : undefined);
-	const number = (least, most) => (text) => {
+	const oneOf =
+		(...values) =>
+		text =>
+			values.includes(text) ? text : undefined;
+	const number = (least, most) => text => {
 		const value = Number(text);
 		return text !== '' && value >= least && value <= most ? value : undefined;
 	};
@@ -24,10 +27,10 @@ export function read(fragment) {
 	take('span', oneOf(...Object.keys(SPANS)));
 	take('length', number(1000, SPANS.day.length));
 	take('end', number(1, 8.64e15));
-	take('pick', (text) => text || undefined);
-	take('search', (text) => text);
-	take('since', (text) => (/^(window|\d{1,6}|@\d{1,16})$/.test(text) ? text : undefined));
-	take('zones', (text) => text.split(',').filter(Boolean));
+	take('pick', text => text || undefined);
+	take('search', text => text);
+	take('since', text => (/^(window|\d{1,6}|@\d{1,16})$/.test(text) ? text : undefined));
+	take('zones', text => text.split(',').filter(Boolean));
 	take('sort', oneOf(...SORTS));
 	take('theme', oneOf('auto', 'light', 'dark'));
 	take('unit', oneOf('J', 'Wh'));
@@ -50,12 +53,13 @@ export function keepInAddress(view) {
 	const put = () => {
 		timer = 0;
 		const fragment = write(view.now);
-		const { pathname, search } = location;
-		if (fragment !== location.hash.slice(1)) history.replaceState(null, '', `${pathname}${search}${fragment && `#${fragment}`}`);
+		const {pathname, search} = location;
+		if (fragment !== location.hash.slice(1))
+			history.replaceState(null, '', `${pathname}${search}${fragment && `#${fragment}`}`);
 	};
 	view.on(() => {
 		timer ||= setTimeout(put, 150);
 	});
-	addEventListener('hashchange', () => view.set({ ...DEFAULTS, level: view.now.level, ...read(location.hash) }));
-	return { flush: put };
+	addEventListener('hashchange', () => view.set({...DEFAULTS, level: view.now.level, ...read(location.hash)}));
+	return {flush: put};
 }

@@ -30,8 +30,8 @@ export async function open(path, parameters, signal) {
 	const url = new URL(path, ROOT);
 	url.search = new URLSearchParams(parameters).toString();
 	const token = sessionStorage.getItem(KEPT_AS);
-	const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
-	const response = await fetch(url, { headers, signal, cache: 'no-store', redirect: 'error' });
+	const headers = token === null ? {} : {Authorization: `Bearer ${token}`};
+	const response = await fetch(url, {headers, signal, cache: 'no-store', redirect: 'error'});
 	if (response.ok) return response;
 	const reason = (await response.text().catch(() => '')).slice(0, LONGEST_REASON).trim();
 	throw new Refused(response.status, reason || `the agent answered with status ${response.status}`);

@@ -1,16 +1,16 @@
 // Draws the stack, the total with its band, zones and axes on a canvas.
 
-import { scale, timeTicks } from './axes.js';
-import { stretches } from './columns.js';
-import { IDLE, OTHER, UNATTRIBUTED } from './parts.js';
-import { watts } from './units.js';
+import {scale, timeTicks} from './axes.js';
+import {stretches} from './columns.js';
+import {IDLE, OTHER, UNATTRIBUTED} from './parts.js';
+import {watts} from './units.js';
 
 export const SURE = 1.96;
 const FADED = 0.22;
 const FONT = '11px system-ui, sans-serif';
 
 /** Room round the plot, in CSS pixels. */
-const MARGIN = { left: 52, right: 10, top: 10, bottom: 22 };
+const MARGIN = {left: 52, right: 10, top: 10, bottom: 22};
 
 /** A scale that holds everything, and shrinks only when much too large, so that it is calm. @param before in watts */
 export function powerScale(columns, before, wanted) {
@@ -29,12 +29,12 @@ export function powerScale(columns, before, wanted) {
  *   `power`; `layers` with id and colour, in the order of `columns.layers`; `strong(id)`: whether a layer stands out
  */
 export function draw(context, picture) {
-	const { width, height, density, columns, power, theme } = picture;
+	const {width, height, density, columns, power, theme} = picture;
 	context.setTransform(density, 0, 0, density, 0, 0);
 	context.clearRect(0, 0, width, height);
 	const plot = plotOf(width, height);
-	const x = (column) => plot.left + (column / columns.count) * plot.width;
-	const y = (value) => plot.bottom - (value / power.top) * plot.height;
+	const x = column => plot.left + (column / columns.count) * plot.width;
+	const y = value => plot.bottom - (value / power.top) * plot.height;
 	drawGrid(context, picture, plot, y);
 	context.save();
 	context.beginPath();
@@ -43,20 +43,30 @@ export function draw(context, picture) {
 	const parts = stretches(columns.known);
 	drawStack(context, picture, parts, x, y);
 	drawBand(context, columns, parts, x, y, theme.band);
-	drawRow(context, columns, columns.total, parts, x, y, { stroke: theme.ink, width: 1.5, dash: picture.estimated ? [5, 3] : [], halo: null });
-	picture.zones.forEach(({ row, colour, dash }) => {
-		drawRow(context, columns, columns.zones[row], parts, x, y, { stroke: colour, width: 1.75, dash, halo: theme.surface });
+	drawRow(context, columns, columns.total, parts, x, y, {
+		stroke: theme.ink,
+		width: 1.5,
+		dash: picture.estimated ? [5, 3] : [],
+		halo: null,
+	});
+	picture.zones.forEach(({row, colour, dash}) => {
+		drawRow(context, columns, columns.zones[row], parts, x, y, {
+			stroke: colour,
+			width: 1.75,
+			dash,
+			halo: theme.surface,
+		});
 	});
 	context.restore();
 	labelZones(context, picture, plot, y);
 }
 
 export function plotOf(width, height) {
-	const plot = { left: MARGIN.left, top: MARGIN.top, right: width - MARGIN.right, bottom: height - MARGIN.bottom };
-	return { ...plot, width: plot.right - plot.left, height: plot.bottom - plot.top };
+	const plot = {left: MARGIN.left, top: MARGIN.top, right: width - MARGIN.right, bottom: height - MARGIN.bottom};
+	return {...plot, width: plot.right - plot.left, height: plot.bottom - plot.top};
 }
 
-function drawGrid(context, { columns, power, theme }, plot, y) {
+function drawGrid(context, {columns, power, theme}, plot, y) {
 	context.font = FONT;
 	context.lineWidth = 1;
 	context.strokeStyle = theme.grid;
@@ -75,7 +85,7 @@ function drawGrid(context, { columns, power, theme }, plot, y) {
 	context.textBaseline = 'top';
 	const to = columns.from + columns.width * columns.count;
 	context.beginPath();
-	for (const { at, label } of timeTicks(columns.from, to, Math.max(2, plot.width / 90))) {
+	for (const {at, label} of timeTicks(columns.from, to, Math.max(2, plot.width / 90))) {
 		const place = Math.round(plot.left + ((at - columns.from) / (to - columns.from)) * plot.width) + 0.5;
 		context.moveTo(place, plot.bottom);
 		context.lineTo(place, plot.bottom + 4);
@@ -86,9 +96,8 @@ function drawGrid(context, { columns, power, theme }, plot, y) {
 }
 
 function drawStack(context, picture, parts, x, y) {
-	const { columns, layers, strong, theme } = picture;
+	const {columns, layers, strong, theme} = picture;
 	const floor = new Float32Array(columns.count);
-	const anyStrong = [IDLE, OTHER, UNATTRIBUTED, ...layers.map(({ id }) => id)].some((id) => !strong(id));
 	const fill = (row, style, id) => {
 		context.globalAlpha = strong(id) ? 1 : FADED;
 		context.fillStyle = style;
@@ -103,15 +112,10 @@ function drawStack(context, picture, parts, x, y) {
 			context.closePath();
 		}
 		context.fill();
-		if (anyStrong && strong(id)) {
-			context.strokeStyle = theme.ink;
-			context.lineWidth = 0.75;
-			context.stroke();
-		}
 		for (let at = 0; at < columns.count; at += 1) floor[at] += row[at];
 	};
 	fill(columns.idle, hatch(context, theme), IDLE);
-	layers.forEach(({ id, colour }, at) => fill(columns.layers[at], colour, id));
+	layers.forEach(({id, colour}, at) => fill(columns.layers[at], colour, id));
 	fill(columns.other, theme.other, OTHER);
 	fill(columns.unattributed, theme.unattributed, UNATTRIBUTED);
 	context.globalAlpha = 1;
@@ -121,7 +125,8 @@ function drawBand(context, columns, parts, x, y, style) {
 	context.fillStyle = style;
 	context.beginPath();
 	for (const [begin, end] of parts) {
-		for (let at = begin; at < end; at += 1) context.lineTo(x(at + 0.5), y(columns.total[at] + SURE * columns.sigma[at]));
+		for (let at = begin; at < end; at += 1)
+			context.lineTo(x(at + 0.5), y(columns.total[at] + SURE * columns.sigma[at]));
 		for (let at = end - 1; at >= begin; at -= 1) {
 			context.lineTo(x(at + 0.5), y(Math.max(0, columns.total[at] - SURE * columns.sigma[at])));
 		}
@@ -131,7 +136,7 @@ function drawBand(context, columns, parts, x, y, style) {
 	}
 }
 
-function drawRow(context, columns, row, parts, x, y, { stroke, width, dash, halo }) {
+function drawRow(context, columns, row, parts, x, y, {stroke, width, dash, halo}) {
 	context.beginPath();
 	for (const [begin, end] of parts) {
 		let down = false;
@@ -159,16 +164,16 @@ function drawRow(context, columns, row, parts, x, y, { stroke, width, dash, halo
 	context.setLineDash([]);
 }
 
-function labelZones(context, { columns, zones, theme }, plot, y) {
+function labelZones(context, {columns, zones, theme}, plot, y) {
 	context.font = `600 ${FONT}`;
 	context.textAlign = 'right';
 	context.textBaseline = 'bottom';
 	const taken = [];
-	for (const { label, row, colour } of zones) {
+	for (const {label, row, colour} of zones) {
 		const last = columns.zones[row].findLastIndex((value, at) => columns.known[at] && !Number.isNaN(value));
 		if (last < 0) continue;
 		let at = y(columns.zones[row][last]) - 3;
-		while (taken.some((other) => Math.abs(other - at) < 14)) at -= 14;
+		while (taken.some(other => Math.abs(other - at) < 14)) at -= 14;
 		taken.push(at);
 		at = Math.max(plot.top + 12, at);
 		context.lineWidth = 3;

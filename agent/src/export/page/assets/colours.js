@@ -2,24 +2,76 @@
 
 // Hues that people with any of the common colour blindnesses tell apart, next to each other in lightness too.
 const LIGHT = [
-	'#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#332288', '#b8a600', '#44aa99', '#882255',
-	'#6699cc', '#a65628', '#117733', '#aa4499', '#7fc97f', '#c97b63', '#5d6fb8', '#998ec3', '#2a8a9e', '#d9a15b',
+	'#0072b2',
+	'#e69f00',
+	'#009e73',
+	'#cc79a7',
+	'#56b4e9',
+	'#d55e00',
+	'#332288',
+	'#b8a600',
+	'#44aa99',
+	'#882255',
+	'#6699cc',
+	'#a65628',
+	'#117733',
+	'#aa4499',
+	'#7fc97f',
+	'#c97b63',
+	'#5d6fb8',
+	'#998ec3',
 ];
 const DARK = [
-	'#3d9bdc', '#f0b43c', '#2dc598', '#e298c4', '#86cdf7', '#f07f3c', '#8b7be8', '#dccb3a', '#66cfbd', '#c75a8f',
-	'#8fb6e4', '#cd8459', '#4faa6b', '#cf7ac7', '#a6dba6', '#e39e88', '#8796dc', '#b9b0dc', '#54b3c8', '#efbf80',
+	'#3d9bdc',
+	'#f0b43c',
+	'#2dc598',
+	'#e298c4',
+	'#86cdf7',
+	'#f07f3c',
+	'#8b7be8',
+	'#dccb3a',
+	'#66cfbd',
+	'#c75a8f',
+	'#8fb6e4',
+	'#cd8459',
+	'#4faa6b',
+	'#cf7ac7',
+	'#a6dba6',
+	'#e39e88',
+	'#8796dc',
+	'#b9b0dc',
 ];
 
 const THEMES = {
 	light: {
-		lines: LIGHT, surface: '#ffffff', ink: '#1b2430', soft: '#5b6673', grid: '#e6e9ee', other: '#b4bac3', idle: '#dfe3e8',
-		hatch: '#a3acb8', unattributed: '#8a6d8f', band: 'rgba(27, 36, 48, 0.16)', zones: ['#7a0f52', '#0a5a4a', '#6b4a00', '#003f8c'],
-		select: 'rgba(0, 98, 179, 0.16)', mark: '#b3261e',
+		lines: LIGHT,
+		surface: '#ffffff',
+		ink: '#1b2430',
+		soft: '#5b6673',
+		grid: '#e6e9ee',
+		other: '#b4bac3',
+		idle: '#dfe3e8',
+		hatch: '#a3acb8',
+		unattributed: '#8a6d8f',
+		band: 'rgba(27, 36, 48, 0.16)',
+		zones: ['#7a0f52', '#0a5a4a', '#6b4a00', '#003f8c'],
+		select: 'rgba(0, 98, 179, 0.16)',
+		mark: '#b3261e',
 	},
 	dark: {
-		lines: DARK, surface: '#161b22', ink: '#eef2f6', soft: '#9aa6b3', grid: '#2a313b', other: '#5c6672', idle: '#2b323c',
-		hatch: '#556070', unattributed: '#a685ab', band: 'rgba(238, 242, 246, 0.2)', zones: ['#ff9fd6', '#7ff0d5', '#ffd98a', '#9cc9ff'],
-		select: 'rgba(110, 180, 255, 0.22)', mark: '#ff8a80',
+		lines: DARK,
+		surface: '#161b22',
+		ink: '#eef2f6',
+		soft: '#9aa6b3',
+		grid: '#2a313b',
+		other: '#5c6672',
+		idle: '#2b323c',
+		hatch: '#556070',
+		unattributed: '#a685ab',
+		band: 'rgba(238, 242, 246, 0.2)',
+		zones: ['#ff9fd6', '#7ff0d5', '#ffd98a', '#9cc9ff'],
+		select: 'rgba(110, 180, 255, 0.22)',
+		mark: '#ff8a80',
 	},
 };
 
@@ -65,6 +117,6 @@ function wish(id) {
 
 /** Black or white, whichever is read better on this colour (`#rrggbb`). */
 export function inkOn(colour) {
-	const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2);
+	const [red, green, blue] = [1, 3, 5].map(at => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2);
 	return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.22 ? '#10151c' : '#ffffff';
 }

@@ -1,6 +1,5 @@
 // Frames on columns of pixels: a column's power is the energy of what it covers over the time it covers.
 
-
 // Of a column, from which part on the frames in it speak for all of it.
 const ENOUGH = 0.4;
 
@@ -10,8 +9,8 @@ const ENOUGH = 0.4;
  * @param count of columns
  * @param shown lines with a layer of their own; others go to `other`
  * @param zones places of the zones wanted
- * @returns `from` in Unix milliseconds, `width` of a column in milliseconds, `known`: 1 where frames cover a column; all
- *   else is watts by column
+ * @returns `from` in Unix milliseconds, `width` of a column in milliseconds, `known`: 1 where frames cover a column;
+ *   all else is watts by column
  */
 export function columnsOf(store, window, count, shown, zones) {
 	const width = (window.to - window.from) / count;
@@ -38,7 +37,7 @@ export function columnsOf(store, window, count, shown, zones) {
 			covered[column] += overlap;
 			// Of the frame's microjoules those in the column, as milliwatts once divided by the column's milliseconds.
 			const part = overlap / (end - begin);
-			const { numbers, microjoules } = frame;
+			const {numbers, microjoules} = frame;
 			let rest = frame.other;
 			for (let entry = 0; entry < numbers.length; entry += 1) {
 				const layer = place[numbers[entry]];
@@ -63,7 +62,7 @@ export function columnsOf(store, window, count, shown, zones) {
 			if (covered[column] > 0) row[column] /= covered[column] * width * 1000;
 		}
 	}
-	return { count, from, width, known, layers, other, unattributed, idle, total, sigma, zones: zoneRows };
+	return {count, from, width, known, layers, other, unattributed, idle, total, sigma, zones: zoneRows};
 }
 
 /** First and one past the last column of each stretch that is known. */

@@ -1,7 +1,7 @@
 // Says whether what is shown is of now.
 
-import { byId, setAttribute, setHidden, setText } from './elements.js';
-import { clock, seconds } from './units.js';
+import {byId, setAttribute, setHidden, setText} from './elements.js';
+import {clock, seconds} from './units.js';
 
 const STALE_STEPS = 5;
 
@@ -30,20 +30,32 @@ export class Connection {
 	draw(held, step) {
 		setAttribute(document.body, 'data-connection', this.#state);
 		const silent = Date.now() - Math.max(this.#heard, this.#since);
-		setText(byId('connection-text'), {
-			waiting: 'Loading',
-			token: 'Token asked for',
-			lost: `Lost since ${clock(this.#since)}`,
-			live: silent > Math.max(10_000, step * STALE_STEPS) ? `No frame for ${seconds(Math.round(silent / 1000))}`
-				: held ? 'Held' : this.#why ? 'Live, polling' : 'Live',
-		}[this.#state]);
+		setText(
+			byId('connection'),
+			{
+				waiting: 'Loading',
+				token: 'Token asked for',
+				lost: `Lost since ${clock(this.#since)}`,
+				live:
+					silent > Math.max(10_000, step * STALE_STEPS)
+						? `No frame for ${seconds(Math.round(silent / 1000))}`
+						: held
+							? 'Held'
+							: this.#why
+								? 'Live, polling'
+								: 'Live',
+			}[this.#state],
+		);
 		byId('connection').title = this.#why;
 		const banner = byId('banner');
 		setHidden(banner, this.#state !== 'lost');
 		if (this.#state === 'lost') {
-			setText(banner, this.#why
-				? `The agent refuses since ${clock(this.#since)}: ${this.#why}`
-				: `The agent cannot be reached since ${clock(this.#since)}. What is shown is from before; the page tries again by itself and fills the gap.`);
+			setText(
+				banner,
+				this.#why
+					? `The agent refuses since ${clock(this.#since)}: ${this.#why}`
+					: `The agent cannot be reached since ${clock(this.#since)}. The page tries again and fills the gap.`,
+			);
 		}
 	}
 }

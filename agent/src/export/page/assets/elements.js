@@ -1,6 +1,6 @@
 // Elements are only ever made here, and text only ever set as text.
 
-export const byId = (id) => document.getElementById(id);
+export const byId = id => document.getElementById(id);
 
 /** @param properties `on…` listens; ATTRIBUTES and names with a dash become attributes, others properties */
 export function make(tag, properties = {}, ...children) {

@@ -8,14 +8,14 @@ export async function* events(response, alive) {
 	let data = [];
 	try {
 		for (;;) {
-			const { done, value } = await reader.read();
+			const {done, value} = await reader.read();
 			if (done) return;
 			alive();
 			const lines = (rest + value).split(/\r\n|\n/);
 			rest = lines.pop();
 			for (const line of lines) {
 				if (line === '') {
-					if (data.length > 0 || event !== 'message') yield { event, data: data.join('\n') };
+					if (data.length > 0 || event !== 'message') yield {event, data: data.join('\n')};
 					[event, data] = ['message', []];
 				} else if (line.startsWith('event:')) event = line.slice(6).trim();
 				else if (line.startsWith('data:')) data.push(line.slice(5).replace(/^ /, ''));

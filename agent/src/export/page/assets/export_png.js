@@ -1,7 +1,7 @@
 // The chart as a picture that explains itself: with title, legend and how sure it is.
 
-import { theme } from './colours.js';
-import { shorten } from './names.js';
+import {theme} from './colours.js';
+import {shorten} from './names.js';
 
 const PADDING = 16;
 const TITLE = 46;
@@ -12,11 +12,12 @@ const ENTRY_WIDTH = 230;
  * @param chart as drawn
  * @param density device pixels for each CSS pixel of it
  */
-export function pngOf(chart, density, { title, note, entries }) {
+export function pngOf(chart, density, {title, note, entries}) {
 	const colours = theme();
 	const width = chart.width / density + 2 * PADDING;
 	const abreast = Math.max(1, Math.floor((width - 2 * PADDING) / ENTRY_WIDTH));
-	const height = PADDING + TITLE + chart.height / density + PADDING + Math.ceil(entries.length / abreast) * ROW + PADDING;
+	const height =
+		PADDING + TITLE + chart.height / density + PADDING + Math.ceil(entries.length / abreast) * ROW + PADDING;
 	const canvas = document.createElement('canvas');
 	canvas.width = Math.round(width * density);
 	canvas.height = Math.round(height * density);
@@ -33,7 +34,7 @@ export function pngOf(chart, density, { title, note, entries }) {
 	pen.fillText(note, PADDING, PADDING + 22, width - 2 * PADDING);
 	pen.drawImage(chart, PADDING, PADDING + TITLE, chart.width / density, chart.height / density);
 	const below = PADDING + TITLE + chart.height / density + PADDING;
-	entries.forEach(({ name, colour }, at) => {
+	entries.forEach(({name, colour}, at) => {
 		const [x, y] = [PADDING + (at % abreast) * ENTRY_WIDTH, below + Math.floor(at / abreast) * ROW];
 		pen.fillStyle = colour;
 		pen.fillRect(x, y + 1, 11, 11);
@@ -41,6 +42,9 @@ export function pngOf(chart, density, { title, note, entries }) {
 		pen.fillText(shorten(name, 34), x + 17, y);
 	});
 	return new Promise((resolve, reject) => {
-		canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('The browser could not make the picture.'))), 'image/png');
+		canvas.toBlob(
+			blob => (blob ? resolve(blob) : reject(new Error('The browser could not make the picture.'))),
+			'image/png',
+		);
 	});
 }

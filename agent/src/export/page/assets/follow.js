@@ -1,7 +1,7 @@
 // Follows the agent: history first, then frame by frame, through lost connections and restarts, without a gap.
 
-import { Refused, ask, open } from './api.js';
-import { events } from './event_stream.js';
+import {Refused, ask, open} from './api.js';
+import {events} from './event_stream.js';
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
@@ -9,7 +9,6 @@ const STREAM_AGAIN_AFTER = 60_000;
 const SHORTEST_STREAM = 1000;
 // After so long the history is shorter than all frames that were missed.
 const LONGEST_CATCH_UP = 180_000;
-
 
 export class Follower {
 	#stop = new AbortController();
@@ -37,7 +36,7 @@ export class Follower {
 	}
 
 	get position() {
-		return this.#epoch === null ? null : { epoch: this.#epoch, sequence: this.#sequence, heard: this.#heard };
+		return this.#epoch === null ? null : {epoch: this.#epoch, sequence: this.#sequence, heard: this.#heard};
 	}
 
 	/** Tries again now instead of later. */
@@ -80,7 +79,7 @@ export class Follower {
 	}
 
 	async #load() {
-		const history = await ask('live/history', { span: 'hour', level: this.#level }, this.#stop.signal);
+		const history = await ask('live/history', {span: 'hour', level: this.#level}, this.#stop.signal);
 		this.#epoch = history.epoch;
 		this.#sequence = history.sequence;
 		this.#heard = Date.now();
@@ -99,10 +98,10 @@ export class Follower {
 		};
 		alive();
 		try {
-			const response = await open('live/stream', { level: this.#level, after: this.#sequence }, signal);
+			const response = await open('live/stream', {level: this.#level, after: this.#sequence}, signal);
 			answered = true;
 			this.#listener.state('live', '');
-			for await (const { event, data } of events(response, alive)) {
+			for await (const {event, data} of events(response, alive)) {
 				if (event === 'reset') this.#epoch = null;
 				else if (event === 'frame') this.#take(JSON.parse(data));
 				if (this.#epoch === null) return;
@@ -116,7 +115,7 @@ export class Follower {
 	}
 
 	async #poll() {
-		const answer = await ask('live/frames', { level: this.#level, after: this.#sequence }, this.#stop.signal);
+		const answer = await ask('live/frames', {level: this.#level, after: this.#sequence}, this.#stop.signal);
 		this.#listener.state('live', 'polling, since there are too many viewers');
 		if (answer.reset) this.#epoch = null;
 		else for (const frame of answer.frames) if (this.#epoch !== null) this.#take(frame);
@@ -135,7 +134,7 @@ export class Follower {
 	}
 
 	#sleep(milliseconds) {
-		return new Promise((resolve) => {
+		return new Promise(resolve => {
 			const timer = Number.isFinite(milliseconds) ? setTimeout(resolve, milliseconds) : 0;
 			this.#wake = () => {
 				clearTimeout(timer);

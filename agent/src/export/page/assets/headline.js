@@ -1,8 +1,8 @@
 // The figures at the top: what the machine takes now and who it goes to.
 
-import { SURE } from './chart_drawing.js';
-import { byId, setAttribute, setHidden, setText } from './elements.js';
-import { energy, percent, seconds, watts } from './units.js';
+import {SURE} from './chart_drawing.js';
+import {byId, setAttribute, setHidden, setText} from './elements.js';
+import {energy, percent, seconds, watts} from './units.js';
 
 const NOTHING = '–';
 
@@ -13,12 +13,12 @@ export function sureness(provenance, total, sigma) {
 
 /** The least of the provenances of the zones in the total. */
 export function provenanceOf(zones) {
-	const found = zones.filter(({ headline }) => headline).map(({ provenance }) => provenance);
-	return ['estimated', 'fused', 'measured'].find((one) => found.includes(one)) ?? null;
+	const found = zones.filter(({headline}) => headline).map(({provenance}) => provenance);
+	return ['estimated', 'fused', 'measured'].find(one => found.includes(one)) ?? null;
 }
 
 export function drawNow(frame, provenance, why) {
-	const power = (microjoules) => microjoules / frame.length / 1000;
+	const power = microjoules => microjoules / frame.length / 1000;
 	const part = (id, microjoules) => {
 		setText(byId(id), frame ? watts(power(microjoules)) : NOTHING);
 		setText(byId(`${id}-note`), frame && frame.total > 0 ? `${percent(microjoules / frame.total)} of the total` : '');

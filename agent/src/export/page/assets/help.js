@@ -1,7 +1,8 @@
 // What is what, and which keys there are.
 
-import { byId, make } from './elements.js';
-import { PARTS } from './parts.js';
+import {SURE} from './chart_drawing.js';
+import {byId, make} from './elements.js';
+import {PARTS} from './parts.js';
 
 const KEYS = [
 	['/', 'search names'],
@@ -23,29 +24,45 @@ const IN_CHART = [
 	['click', 'pick the line; with Shift: energy since then'],
 ];
 const MEANINGS = [
-	['total', 'What the machine takes: the line above the stack. The band round it holds the truth in 95 of 100 cases (1.96 standard deviations). Dashed: an estimate, no meter measures this.'],
-	...Object.values(PARTS).map(({ name, detail }) => [name, detail]),
+	[
+		'total',
+		`What the machine takes: the line above the stack. The band round it holds the truth in 95 of 100 cases
+			(${SURE} standard deviations). Dashed: an estimate, no meter measures this.`,
+	],
+	...Object.values(PARTS).map(({name, detail}) => [name, detail]),
 	['fused', 'Several meters, put together.'],
 ];
 
 export function makeHelp() {
 	const dialog = byId('help');
-	const keys = (rows) => make('dl', { class: 'keys' }, ...rows.flatMap(([key, meaning]) => [
-		make('dt', {}, ...key.split(/ {2,}/).map((one) => make('kbd', {}, one))), make('dd', {}, meaning),
-	]));
+	const keys = rows =>
+		make(
+			'dl',
+			{class: 'keys'},
+			...rows.flatMap(([key, meaning]) => [
+				make('dt', {}, ...key.split(/ {2,}/).map(one => make('kbd', {}, one))),
+				make('dd', {}, meaning),
+			]),
+		);
 	dialog.append(
-		make('h2', { id: 'help-title' }, 'Keys'), keys(KEYS),
-		make('h3', {}, 'In the chart'), keys(IN_CHART),
+		make('h2', {id: 'help-title'}, 'Keys'),
+		keys(KEYS),
+		make('h3', {}, 'In the chart'),
+		keys(IN_CHART),
 		make('h3', {}, 'What is what'),
-		make('dl', { class: 'meanings' }, ...MEANINGS.flatMap(([name, meaning]) => [make('dt', {}, name), make('dd', {}, meaning)])),
-		make('div', { class: 'buttons' }, make('button', { class: 'primary', onclick: () => dialog.close() }, 'Close')),
+		make(
+			'dl',
+			{class: 'meanings'},
+			...MEANINGS.flatMap(([name, meaning]) => [make('dt', {}, name), make('dd', {}, meaning)]),
+		),
+		make('div', {class: 'buttons'}, make('button', {class: 'primary', onclick: () => dialog.close()}, 'Close')),
 	);
-	dialog.addEventListener('click', (event) => {
+	dialog.addEventListener('click', event => {
 		if (event.target === dialog) dialog.close();
 	});
 	const open = () => {
 		if (!dialog.open) dialog.showModal();
 	};
 	byId('help-open').addEventListener('click', open);
-	return { open };
+	return {open};
 }

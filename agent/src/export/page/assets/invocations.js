@@ -1,12 +1,12 @@
 // The latest invocations, newest first.
 
-import { byId, setText } from './elements.js';
-import { clean, matches, shorten } from './names.js';
-import { zoneKey } from './store.js';
-import { Table } from './table.js';
-import { energy, instant, moment, seconds } from './units.js';
+import {byId, setText} from './elements.js';
+import {clean, matches, shorten} from './names.js';
+import {zoneKey} from './store.js';
+import {Table} from './table.js';
+import {energy, instant, moment, seconds} from './units.js';
 
-const SEEN = { process: 'a process for each', report: 'reported', socket: 'on its socket' };
+const SEEN = {process: 'a process for each', report: 'reported', socket: 'on its socket'};
 
 export class Invocations {
 	#table;
@@ -17,24 +17,39 @@ export class Invocations {
 
 	constructor(view) {
 		this.#view = view;
-		this.#table = new Table(byId('invocations'), [
-			{ key: 'start', name: 'Start', text: (row) => instant(row.start), hint: (row) => moment(row.start) },
-			{ key: 'name', name: 'Function', text: (row) => shorten(row.name, 34), hint: (row) => clean(`${row.name}, ${SEEN[row.seen_by] ?? row.seen_by}`) },
-			{ key: 'seconds', name: 'Time', title: 'Wall time', numeric: true, text: (row) => seconds(row.seconds) },
-			{ key: 'cpu', name: 'CPU', title: 'CPU time', numeric: true, text: (row) => seconds(row.cpu_nanoseconds / 1e9) },
-			{ key: 'energy', name: 'Energy ± σ', title: 'With one standard deviation', numeric: true, text: (row) => `${energy(row.microjoules, view.now.unit)} ± ${energy(row.sigma, view.now.unit)}` },
-		], {
-			caption: 'Latest invocations, newest first',
-			key: (row) => row.id,
-			attributes: (row) => ({ 'data-invocation': row.id, 'data-microjoules': row.microjoules }),
-		});
+		this.#table = new Table(
+			byId('invocations'),
+			[
+				{key: 'start', name: 'Start', text: row => instant(row.start), hint: row => moment(row.start)},
+				{
+					key: 'name',
+					name: 'Function',
+					text: row => shorten(row.name, 34),
+					hint: row => clean(`${row.name}, ${SEEN[row.seen_by] ?? row.seen_by}`),
+				},
+				{key: 'seconds', name: 'Time', title: 'Wall time', numeric: true, text: row => seconds(row.seconds)},
+				{key: 'cpu', name: 'CPU', title: 'CPU time', numeric: true, text: row => seconds(row.cpu_nanoseconds / 1e9)},
+				{
+					key: 'energy',
+					name: 'Energy ± σ',
+					title: 'With one standard deviation',
+					numeric: true,
+					text: row => `${energy(row.microjoules, view.now.unit)} ± ${energy(row.sigma, view.now.unit)}`,
+				},
+			],
+			{
+				caption: 'Latest invocations, newest first',
+				key: row => row.id,
+				attributes: row => ({'data-invocation': row.id, 'data-microjoules': row.microjoules}),
+			},
+		);
 	}
 
 	/** Takes over an answer of `/live/invocations`. @param headline keys of the zones of the total */
-	take({ withheld, invocations }, headline) {
+	take({withheld, invocations}, headline) {
 		this.#withheld = withheld;
-		this.#rows = invocations.map((one) => {
-			const parts = one.energy.filter((part) => headline.includes(zoneKey({ name: part.zone, socket: part.socket })));
+		this.#rows = invocations.map(one => {
+			const parts = one.energy.filter(part => headline.includes(zoneKey({name: part.zone, socket: part.socket})));
 			const used = parts.length > 0 ? parts : one.energy.slice(0, 1);
 			return {
 				...one,
@@ -58,11 +73,21 @@ export class Invocations {
 	}
 
 	draw() {
-		const { search } = this.#view.now;
+		const {search} = this.#view.now;
 		const all = this.#rows ?? [];
-		const rows = all.filter((row) => matches(search, row.name, row.platform));
+		const rows = all.filter(row => matches(search, row.name, row.platform));
 		this.#table.draw(rows, null, () => false);
 		setText(this.#count, all.length > 0 ? `${rows.length}${search ? ` of ${all.length}` : ''}` : '');
-		setText(this.#table.empty, rows.length > 0 ? '' : this.#rows === null ? 'Loading' : (this.#withheld ?? (all.length > 0 ? 'No invocation is of a function with a name like this.' : 'No invocation has been seen yet.')));
+		setText(
+			this.#table.empty,
+			rows.length > 0
+				? ''
+				: this.#rows === null
+					? 'Loading'
+					: (this.#withheld ??
+						(all.length > 0
+							? 'No invocation is of a function with a name like this.'
+							: 'No invocation has been seen yet.')),
+		);
 	}
 }

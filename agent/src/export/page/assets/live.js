@@ -1,12 +1,11 @@
 // The frames of each level that was looked at, kept up to date for the level that is looked at.
 
-import { Refused, ask } from './api.js';
-import { Follower } from './follow.js';
-import { Store } from './store.js';
-import { SPANS } from './view.js';
+import {Refused, ask} from './api.js';
+import {Follower} from './follow.js';
+import {Store} from './store.js';
+import {SPANS} from './view.js';
 
 const DAY_AGAIN_AFTER = 5000;
-
 
 export class Live {
 	#levels = new Map();
@@ -44,7 +43,6 @@ export class Live {
 		if (this.#level !== null && !this.#follower) this.#follow();
 	}
 
-	/** Tries at once, instead of when the next try is due. */
 	hurry() {
 		this.#follower?.hurry();
 	}
@@ -56,7 +54,7 @@ export class Live {
 		if (!kept.hour || kept.day || this.#loadingDay === level) return;
 		this.#loadingDay = level;
 		try {
-			const history = await ask('live/history', { span: 'day', level });
+			const history = await ask('live/history', {span: 'day', level});
 			const day = new Store(SPANS.day.length + SPANS.day.step);
 			day.addHistory(history);
 			if (history.epoch === this.#epoch) kept.day = day;
@@ -72,7 +70,7 @@ export class Live {
 	}
 
 	#kept() {
-		if (!this.#levels.has(this.#level)) this.#levels.set(this.#level, { hour: null, day: null, position: null });
+		if (!this.#levels.has(this.#level)) this.#levels.set(this.#level, {hour: null, day: null, position: null});
 		return this.#levels.get(this.#level);
 	}
 
@@ -86,7 +84,7 @@ export class Live {
 	#follow() {
 		const kept = this.#kept();
 		this.#follower = new Follower(this.#level, kept.hour && kept.position, {
-			history: (history) => {
+			history: history => {
 				const restarted = this.#epoch !== null && history.epoch !== this.#epoch;
 				if (restarted) {
 					// What other levels have is of the agent before.
@@ -99,7 +97,7 @@ export class Live {
 				this.#listener.loaded();
 				if (restarted) this.#listener.restarted();
 			},
-			frame: (frame) => {
+			frame: frame => {
 				kept.hour.addFrame(frame);
 				this.#addToDay(kept);
 				this.#listener.frame(frame);

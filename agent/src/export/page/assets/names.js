@@ -6,7 +6,9 @@ const LONGEST_TITLE = 4096;
 
 /** The name with all that could disturb what stands beside it made visible as �. */
 export function clean(name) {
-	return String(name ?? '').slice(0, LONGEST_TITLE).replace(UNSEEN, '\ufffd');
+	return String(name ?? '')
+		.slice(0, LONGEST_TITLE)
+		.replace(UNSEEN, '\ufffd');
 }
 
 /**
@@ -17,12 +19,19 @@ export function shorten(name, longest = 48) {
 	const characters = Array.from(clean(name));
 	if (characters.length === 0) return '(no name)';
 	if (characters.length <= longest) return characters.join('');
-	const head = Math.ceil((longest - 1) * 0.4);
+	const head = Math.ceil((longest - 1) * 0.3);
 	return `${characters.slice(0, head).join('')}…${characters.slice(head + 1 - longest).join('')}`;
 }
 
 /** Whether the search text, any case, is in the name or the detail. */
 export function matches(search, ...texts) {
 	const wanted = search.trim().toLowerCase();
-	return wanted === '' || texts.some((text) => String(text ?? '').toLowerCase().includes(wanted));
+	return (
+		wanted === '' ||
+		texts.some(text =>
+			String(text ?? '')
+				.toLowerCase()
+				.includes(wanted),
+		)
+	);
 }

@@ -1,16 +1,16 @@
 // The line that is set apart: its whole name and what it had.
 
-import { byId, make, setHidden, setText } from './elements.js';
-import { clean, shorten } from './names.js';
-import { energy, percent, watts } from './units.js';
+import {byId, make, setHidden, setText} from './elements.js';
+import {clean, shorten} from './names.js';
+import {energy, percent, watts} from './units.js';
 
 const LONGEST = 160;
 const HINT = 'Click a line, here or in any list, to set it apart. Drag to zoom.';
 
 export class PickedLine {
 	#box = byId('picked');
-	#name = make('bdi', { class: 'picked-name' });
-	#detail = make('span', { class: 'picked-detail' });
+	#name = make('bdi', {class: 'picked-name'});
+	#detail = make('span', {class: 'picked-detail'});
 	#figures = make('span');
 	#button = make('button', {}, 'Let go');
 
@@ -34,8 +34,13 @@ export class PickedLine {
 		this.#name.title = clean(line.name);
 		setText(this.#detail, line.detail === line.name ? '' : shorten(line.detail, LONGEST));
 		this.#detail.title = clean(line.detail);
-		setText(this.#figures, line.microjoules === null
-			? 'not among the lines with most energy in this window: its share is in “other”'
-			: `${energy(line.microjoules, unit)} in the window, mean ${watts(line.microjoules / tally.milliseconds / 1000)}, ${percent(line.microjoules / tally.total)} of the total`);
+		const used = line.microjoules;
+		const mean = watts(used / tally.milliseconds / 1000);
+		setText(
+			this.#figures,
+			used === null
+				? 'not among the lines with most energy in this window: its share is in “other”'
+				: `${energy(used, unit)} in the window, mean ${mean}, ${percent(used / tally.total)} of the total`,
+		);
 	}
 }

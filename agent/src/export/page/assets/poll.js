@@ -1,6 +1,6 @@
 // Asks again and again, but only while the answer can be seen.
 
-import { Refused, ask } from './api.js';
+import {Refused, ask} from './api.js';
 
 export class Poll {
 	#element;
@@ -17,10 +17,13 @@ export class Poll {
 	constructor(element, period, question, answered, refused) {
 		[this.#element, this.#period, this.#question] = [element, period, question];
 		[this.#answered, this.#refused] = [answered, refused];
-		new IntersectionObserver((entries) => {
-			this.#seen = entries.at(-1).isIntersecting;
-			this.#wakeOrRest();
-		}, { rootMargin: '100px' }).observe(this.#element);
+		new IntersectionObserver(
+			entries => {
+				this.#seen = entries.at(-1).isIntersecting;
+				this.#wakeOrRest();
+			},
+			{rootMargin: '100px'},
+		).observe(this.#element);
 		document.addEventListener('visibilitychange', () => this.#wakeOrRest());
 	}
 
@@ -52,7 +55,7 @@ export class Poll {
 		const running = new AbortController();
 		this.#running = running;
 		try {
-			const { path, parameters } = this.#question();
+			const {path, parameters} = this.#question();
 			const answer = await ask(path, parameters, running.signal);
 			if (!running.signal.aborted) this.#answered(answer);
 		} catch (error) {

@@ -19,7 +19,7 @@ export class Reading {
 	/** Goes so many frames on, from the latest where nothing is read yet. */
 	step(frames, store, window) {
 		if (!store?.latest) return;
-		const inside = (at) => Math.min(store.frames.length - 1, Math.max(0, at));
+		const inside = at => Math.min(store.frames.length - 1, Math.max(0, at));
 		const [first, last] = [inside(store.after(window.from)), inside(store.after(window.to - 1))];
 		const here = this.time === null ? last : store.after(this.time - 0.5) + frames;
 		const frame = store.frames[Math.min(last, Math.max(first, here))];

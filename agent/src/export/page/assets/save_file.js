@@ -1,12 +1,12 @@
 // Hands a file to the browser to be saved.
 
-import { make } from './elements.js';
+import {make} from './elements.js';
 
 const UNTIL_READ = 60_000;
 
 export function save(blob, name) {
 	const url = URL.createObjectURL(blob);
-	make('a', { href: url, download: name }).click();
+	make('a', {href: url, download: name}).click();
 	setTimeout(() => URL.revokeObjectURL(url), UNTIL_READ);
 }
 

@@ -1,6 +1,6 @@
 // A link to this view, for somebody else.
 
-import { announce, byId } from './elements.js';
+import {announce, byId} from './elements.js';
 
 /** Copies the address, once `flush` has brought it up to date. */
 export function makeShare(flush) {
@@ -8,9 +8,9 @@ export function makeShare(flush) {
 		flush();
 		try {
 			await navigator.clipboard.writeText(location.href);
-			announce('The link is copied: it shows this level, window and line.');
+			announce('The link is copied.');
 		} catch {
-			announce('The browser allows copying on localhost and over TLS only: take the link from the address bar.');
+			announce('The browser does not allow copying here: take the link from the address bar.');
 		}
 	});
 }

@@ -12,15 +12,15 @@ export class ShownLines {
 
 	/** @param tally of the window @param picked line that is shown whatever it has */
 	update(tally, picked) {
-		const { sums, total } = tally;
-		const wanted = tally.lines.slice(0, MOST_LINES).filter((line) => sums[line.number] > total * SMALLEST_PART);
+		const {sums, total} = tally;
+		const wanted = tally.lines.slice(0, MOST_LINES).filter(line => sums[line.number] > total * SMALLEST_PART);
 		if (picked && !wanted.includes(picked)) wanted.push(picked);
 		const known = new Set(wanted);
-		const order = this.lines.filter((line) => known.has(line));
+		const order = this.lines.filter(line => known.has(line));
 		const there = new Set(order);
 		for (const line of wanted) {
 			if (there.has(line)) continue;
-			const at = order.findIndex((other) => sums[other.number] < sums[line.number]);
+			const at = order.findIndex(other => sums[other.number] < sums[line.number]);
 			order.splice(at < 0 ? order.length : at, 0, line);
 		}
 		for (let pass = 0; pass < order.length; pass += 1) {

@@ -1,7 +1,6 @@
 // A table whose rows stay the same elements, so that focus, selection and the pointer are not lost when figures change.
 
-import { make, setAttribute, setText } from './elements.js';
-
+import {make, setAttribute, setText} from './elements.js';
 
 export class Table {
 	#columns;
@@ -13,19 +12,25 @@ export class Table {
 
 	constructor(place, columns, options) {
 		[this.#columns, this.#options] = [columns, options];
-		const heads = columns.map((column) => this.#head(column));
-		this.empty = make('p', { class: 'empty', role: 'status' });
-		place.append(make('table', {},
-			make('caption', { class: 'visually-hidden' }, options.caption),
-			make('thead', {}, make('tr', {}, ...heads)),
-			this.#body), this.empty);
+		const heads = columns.map(column => this.#head(column));
+		this.empty = make('p', {class: 'empty', role: 'status'});
+		place.append(
+			make(
+				'table',
+				{},
+				make('caption', {class: 'visually-hidden'}, options.caption),
+				make('thead', {}, make('tr', {}, ...heads)),
+				this.#body,
+			),
+			this.empty,
+		);
 	}
 
 	draw(rows, sort, picked) {
 		for (const [key, head] of this.#heads) {
 			setAttribute(head, 'aria-sort', sort?.key === key ? (sort.down ? 'descending' : 'ascending') : 'none');
 		}
-		const wanted = new Map(rows.map((row) => [this.#options.key(row), row]));
+		const wanted = new Map(rows.map(row => [this.#options.key(row), row]));
 		for (const [key, row] of this.#rows) {
 			if (wanted.has(key)) continue;
 			row.element.remove();
@@ -47,18 +52,18 @@ export class Table {
 	}
 
 	#head(column) {
-		const properties = { scope: 'col', title: column.title ?? '', class: column.numeric ? 'numeric' : '' };
+		const properties = {scope: 'col', title: column.title ?? '', class: column.numeric ? 'numeric' : ''};
 		if (!column.sortable) return make('th', properties, column.name);
-		const head = make('th', properties, make('button', { onclick: () => this.#options.sort(column.key) }, column.name));
+		const head = make('th', properties, make('button', {onclick: () => this.#options.sort(column.key)}, column.name));
 		this.#heads.set(column.key, head);
 		return head;
 	}
 
 	#make(key) {
-		const cells = this.#columns.map(({ numeric }, at) => make(at === 0 ? 'th' : 'td', {
-			class: numeric ? 'numeric' : '', ...(at === 0 ? { scope: 'row' } : {}),
-		}));
-		const row = { element: make('tr', {}, ...cells), cells, data: null };
+		const cells = this.#columns.map(({numeric}, at) =>
+			make(at === 0 ? 'th' : 'td', {class: numeric ? 'numeric' : '', ...(at === 0 ? {scope: 'row'} : {})}),
+		);
+		const row = {element: make('tr', {}, ...cells), cells, data: null};
 		if (this.#options.pick) {
 			row.element.classList.add('pickable');
 			row.element.addEventListener('click', () => this.#options.pick(row.data));
@@ -83,10 +88,10 @@ export class Table {
 }
 
 /** A name in a row's first cell: a button, so that the keyboard reaches it, and the colour that the chart gives it. */
-export function fillName(cell, { text, title, colour }) {
+export function fillName(cell, {text, title, colour}) {
 	let [button] = cell.children;
 	if (!button) {
-		button = make('button', { class: 'row-name' }, make('span', { class: 'swatch', 'aria-hidden': 'true' }), make('bdi'));
+		button = make('button', {class: 'row-name'}, make('span', {class: 'swatch', 'aria-hidden': 'true'}), make('bdi'));
 		cell.append(button);
 	}
 	const [swatch, name] = button.children;

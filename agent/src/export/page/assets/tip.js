@@ -1,6 +1,6 @@
 // The small label beside the pointer.
 
-import { byId, make, setHidden, setText } from './elements.js';
+import {byId, make, setHidden, setText} from './elements.js';
 
 const BESIDE = 14;
 

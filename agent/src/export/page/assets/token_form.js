@@ -1,14 +1,14 @@
 // Asks for the token where the agent wants one.
 
-import { hasToken, keepToken } from './api.js';
-import { byId, setText } from './elements.js';
+import {hasToken, keepToken} from './api.js';
+import {byId, setText} from './elements.js';
 
 /** @param given is called when there is a token to try */
 export function makeTokenForm(given) {
 	const [dialog, form, value, why] = ['token', 'token-form', 'token-value', 'token-why'].map(byId);
 	// There is nothing to see without one.
-	dialog.addEventListener('cancel', (event) => event.preventDefault());
-	form.addEventListener('submit', (event) => {
+	dialog.addEventListener('cancel', event => event.preventDefault());
+	form.addEventListener('submit', event => {
 		event.preventDefault();
 		keepToken(value.value.trim());
 		value.value = '';

@@ -5,8 +5,8 @@ export function layOut(values, width, height) {
 	const sum = values.reduce((all, value) => all + value, 0);
 	const tiles = [];
 	if (sum <= 0 || width <= 0 || height <= 0) return tiles;
-	const areas = values.map((value) => (value / sum) * width * height);
-	let free = { x: 0, y: 0, width, height };
+	const areas = values.map(value => (value / sum) * width * height);
+	let free = {x: 0, y: 0, width, height};
 	let at = 0;
 	while (at < areas.length) {
 		const side = Math.min(free.width, free.height);
@@ -38,12 +38,14 @@ function place(row, area, free, tiles) {
 	let along = upright ? free.y : free.x;
 	for (const one of row) {
 		const length = one / depth;
-		tiles.push(upright
-			? { x: free.x, y: along, width: depth, height: length }
-			: { x: along, y: free.y, width: length, height: depth });
+		tiles.push(
+			upright
+				? {x: free.x, y: along, width: depth, height: length}
+				: {x: along, y: free.y, width: length, height: depth},
+		);
 		along += length;
 	}
 	return upright
-		? { ...free, x: free.x + depth, width: free.width - depth }
-		: { ...free, y: free.y + depth, height: free.height - depth };
+		? {...free, x: free.x + depth, width: free.width - depth}
+		: {...free, y: free.y + depth, height: free.height - depth};
 }

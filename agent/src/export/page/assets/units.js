@@ -1,7 +1,13 @@
 // Figures as people read them: three significant digits, an engineering prefix and a unit.
 
 const PREFIXES = [
-	[1e9, 'G'], [1e6, 'M'], [1e3, 'k'], [1, ''], [1e-3, 'm'], [1e-6, 'µ'], [1e-9, 'n'],
+	[1e9, 'G'],
+	[1e6, 'M'],
+	[1e3, 'k'],
+	[1, ''],
+	[1e-3, 'm'],
+	[1e-6, 'µ'],
+	[1e-9, 'n'],
 ];
 const SPACE = '\u202f';
 const MICROJOULES_PER_WATT_HOUR = 3.6e9;
@@ -47,7 +53,11 @@ export function seconds(value) {
 	if (!Number.isFinite(value)) return '–';
 	if (Math.abs(value) < 99.5) return engineering(value, 's');
 	const whole = Math.round(value);
-	const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+	const [days, hours, minutes] = [
+		Math.floor(whole / 86400),
+		Math.floor(whole / 3600) % 24,
+		Math.floor(whole / 60) % 60,
+	];
 	if (days > 0) return `${days}${SPACE}d ${hours}${SPACE}h`;
 	if (hours > 0) return `${hours}${SPACE}h ${minutes}${SPACE}min`;
 	return `${minutes}${SPACE}min ${whole % 60}${SPACE}s`;
@@ -62,14 +72,14 @@ export function count(value) {
 	return Number.isFinite(value) ? String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, SPACE) : '–';
 }
 
-const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
-const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const CLOCK = new Intl.DateTimeFormat('en-GB', {hour: '2-digit', minute: '2-digit', second: '2-digit'});
+const MINUTE = new Intl.DateTimeFormat('en-GB', {hour: '2-digit', minute: '2-digit'});
+const DAY = new Intl.DateTimeFormat('en-GB', {day: 'numeric', month: 'short'});
 
 // Of Unix milliseconds, in local time.
-export const clock = (at) => CLOCK.format(at);
-export const minute = (at) => MINUTE.format(at);
-export const day = (at) => DAY.format(at);
+export const clock = at => CLOCK.format(at);
+export const minute = at => MINUTE.format(at);
+export const day = at => DAY.format(at);
 
 /** The time of day, with the day where that is not today. */
 export function moment(at) {

@@ -1,9 +1,6 @@
 // What the user has chosen to see. All of it is in the address, so that it can be shared and comes back.
 
-export const SPANS = {
-	hour: { name: '1 h', length: 3_600_000, step: 1000 },
-	day: { name: '24 h', length: 86_400_000, step: 60_000 },
-};
+export const SPANS = {hour: {length: 3_600_000, step: 1000}, day: {length: 86_400_000, step: 60_000}};
 export const SHORTEST_WINDOW = 5000;
 
 /**
@@ -12,8 +9,17 @@ export const SHORTEST_WINDOW = 5000;
  * `window`, a number of seconds, or `@` and Unix milliseconds; `zones` the keys of those that are drawn as lines.
  */
 export const DEFAULTS = Object.freeze({
-	level: null, span: 'hour', length: null, end: null, pick: null, search: '', since: 'window', zones: [],
-	sort: 'power', theme: 'auto', unit: 'J',
+	level: null,
+	span: 'hour',
+	length: null,
+	end: null,
+	pick: null,
+	search: '',
+	since: 'window',
+	zones: [],
+	sort: 'power',
+	theme: 'auto',
+	unit: 'J',
 });
 
 export class View {
@@ -21,7 +27,7 @@ export class View {
 	#listeners = [];
 
 	constructor(choices) {
-		this.#choices = { ...DEFAULTS, ...choices };
+		this.#choices = {...DEFAULTS, ...choices};
 	}
 
 	get now() {
@@ -30,9 +36,9 @@ export class View {
 
 	/** @param change listeners are called once, with the names of what is different */
 	set(change) {
-		const changed = new Set(Object.keys(change).filter((name) => !same(change[name], this.#choices[name])));
+		const changed = new Set(Object.keys(change).filter(name => !same(change[name], this.#choices[name])));
 		if (changed.size === 0) return;
-		this.#choices = { ...this.#choices, ...change };
+		this.#choices = {...this.#choices, ...change};
 		for (const listener of this.#listeners) listener(changed, this.#choices);
 	}
 
@@ -42,21 +48,26 @@ export class View {
 
 	/** The window shown, as of the end of the latest frame. @returns Unix milliseconds */
 	window(latest) {
-		const { span, length, end } = this.#choices;
+		const {span, length, end} = this.#choices;
 		const to = end ?? latest;
-		return { from: to - (length ?? SPANS[span].length), to };
+		return {from: to - (length ?? SPANS[span].length), to};
 	}
 
 	/** Shows this window; one that reaches the latest frame goes on following. */
 	show(from, to, latest) {
 		const whole = SPANS[this.#choices.span].length;
-		const length = Math.min(whole, Math.max(SHORTEST_WINDOW, SPANS[this.#choices.span].step * 5, Math.round(to - from)));
+		const length = Math.min(
+			whole,
+			Math.max(SHORTEST_WINDOW, SPANS[this.#choices.span].step * 5, Math.round(to - from)),
+		);
 		const end = Math.round(Math.min(latest, Math.max(to, latest - whole + length)));
 		const follows = end >= latest - SPANS[this.#choices.span].step / 2;
-		this.set({ length: length === whole ? null : length, end: follows ? null : end });
+		this.set({length: length === whole ? null : length, end: follows ? null : end});
 	}
 }
 
 function same(one, other) {
-	return Array.isArray(one) ? one.length === other.length && one.every((item, at) => item === other[at]) : one === other;
+	return Array.isArray(one)
+		? one.length === other.length && one.every((item, at) => item === other[at])
+		: one === other;
 }

@@ -2,7 +2,7 @@
 
 /** Places of the headline's zones; the first zone, where none is marked. */
 export function headlinePlaces(zones) {
-	const places = zones.flatMap(({ headline }, at) => (headline ? [at] : []));
+	const places = zones.flatMap(({headline}, at) => (headline ? [at] : []));
 	return places.length > 0 || zones.length === 0 ? places : [0];
 }
 
