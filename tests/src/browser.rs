@@ -1,4 +1,4 @@
-//! A real Chromium without a screen, driven by WebDriver (<https://www.w3.org/TR/webdriver2/>).
+//! A real Chromium without a screen, driven by `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
 
 use std::fs::File;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::{Running, free_tcp_address, needs_server, wait_until};
 
 /// Chromium takes a few seconds to start, more so on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What Chromium is started with: no screen, nothing asked for of anybody but the page. Root has no sandbox.
 const ARGUMENTS: [&str; 10] = [

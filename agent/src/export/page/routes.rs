@@ -27,7 +27,7 @@ use super::consumers::{self, Wish};
 use super::follow::Page;
 use super::frame::Frame;
 use super::frames::SentFrame;
-use super::functions::Functions;
+use super::functions::FunctionTable;
 use super::history::Span;
 use super::level::Level;
 
@@ -89,8 +89,8 @@ pub(in crate::export) fn is_public(path: &str) -> bool {
 pub(in crate::export) fn routes(page: Page, books: Books, shown: Shown, telemetry: PrometheusHandle) -> Router {
     let live = Live { page, books, shown, telemetry, streams: Arc::new(Semaphore::new(STREAMS)) };
     Router::new()
-        .route("/", get(|| asset_named("index.html")))
-        .route("/page/{name}", get(|Path(name): Path<String>| async move { asset_named(&name).await }))
+        .route("/", get(async || asset_named("index.html")))
+        .route("/page/{name}", get(|Path(name): Path<String>| async move { asset_named(&name) }))
         .route("/live/about", get(about))
         .route("/live/history", get(history))
         .route("/live/stream", get(stream))
@@ -115,7 +115,7 @@ async fn guard(mut response: Response) -> Response {
     response
 }
 
-async fn asset_named(name: &str) -> Response {
+fn asset_named(name: &str) -> Response {
     match assets::find(name) {
         Some(Asset { kind, text }) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         None => refuse(StatusCode::NOT_FOUND, format_args!("the page has no file '{name}'")),
@@ -180,7 +180,7 @@ async fn history(State(live): State<Live>, query: Result<Query<HistoryWish>, Que
     .await
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 struct FramesWish {
     level: Level,
     after: u64,
@@ -269,7 +269,7 @@ async fn lines(State(live): State<Live>, query: Result<Query<Wish>, QueryRejecti
 async fn functions(State(live): State<Live>) -> Response {
     answer(async {
         let whole = live.whole().await?;
-        Ok(Json(Functions::new(&whole)).into_response())
+        Ok(Json(FunctionTable::new(&whole)).into_response())
     })
     .await
 }
