@@ -3,7 +3,9 @@
 pub mod access;
 mod containers;
 pub mod grpc;
+pub mod influxdb;
 mod listen;
 pub mod otlp;
+mod powerapi;
 pub mod prometheus;
 mod reporter_clock;

@@ -21,14 +21,14 @@ mod renderer;
 mod server;
 mod table;
 mod usage_ratio;
-mod zones;
+pub(super) mod zones;
 
 #[cfg(test)]
 mod page_tests;
 #[cfg(test)]
 mod parser;
 #[cfg(test)]
-mod sample_books;
+pub(super) mod sample_books;
 
 pub use reference::reference;
 pub use server::Server;

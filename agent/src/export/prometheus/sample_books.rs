@@ -13,7 +13,7 @@ use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
 
 /// No zones, no consumers.
-pub(super) fn empty() -> Snapshot {
+pub(in crate::export) fn empty() -> Snapshot {
     Snapshot {
         generation: Generation(1),
         since: None,
@@ -37,7 +37,7 @@ pub(super) fn empty() -> Snapshot {
 }
 
 /// A measured package-0 with these energies, in microjoules; `shared` is part of `idle`.
-pub(super) fn zone_line(measured: u64, active: u64, idle: u64, shared: u64) -> ZoneLine {
+pub(in crate::export) fn zone_line(measured: u64, active: u64, idle: u64, shared: u64) -> ZoneLine {
     ZoneLine {
         zone: Zone { name: ZoneName::Package, socket: Some(0) },
         source: SourceId("rapl-perf".into()),
@@ -56,7 +56,7 @@ pub(super) fn zone_line(measured: u64, active: u64, idle: u64, shared: u64) -> Z
     }
 }
 
-pub(super) fn energy(zone: usize, active: u64, idle: u64, watts: f64) -> EnergyLine {
+pub(in crate::export) fn energy(zone: usize, active: u64, idle: u64, watts: f64) -> EnergyLine {
     EnergyLine { zone, active: Microjoules(active), idle: Microjoules(idle), power: Watts(watts) }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn process(pid: u32, start: u64, comm: &str, energy: Vec<EnergyLine>)
     }
 }
 
-pub(super) fn container() -> Arc<Container> {
+pub(in crate::export) fn container() -> Arc<Container> {
     Arc::new(Container {
         id: "0123456789abcdef".repeat(4).into(),
         runtime: "containerd",
@@ -85,7 +85,7 @@ pub(super) fn container() -> Arc<Container> {
 
 /// Every family has a sample here: two sockets, a board meter, an estimated dram, a container with two cgroups, names
 /// that need escaping. The consumers and `other` add up to the zones.
-pub(super) fn full() -> Snapshot {
+pub(in crate::export) fn full() -> Snapshot {
     let hostile = "a\"b\\c\nd{,}= #";
     Snapshot {
         generation: Generation(7),

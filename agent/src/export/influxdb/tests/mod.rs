@@ -1,0 +1,5 @@
+mod backlog;
+mod conservation;
+mod exporter;
+mod fake;
+mod series;
