@@ -37,6 +37,7 @@ pub const SERVERS: &[Server] = &[
     Server { binary: "ctr", package: "containerd" },
     Server { binary: "podman", package: "podman" },
     Server { binary: "conmon", package: "podman" },
+    Server { binary: "influxd", package: "influxdb" },
 ];
 
 /// Where the server of that name is.
