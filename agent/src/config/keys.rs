@@ -249,6 +249,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("prometheus.listen", Kind::Address, Default("\"127.0.0.1:9190\""), "Where it listens."),
     Key::new("prometheus.processes", Kind::Flag, Default("true"),
         "Whether processes are exported (their number is bounded by `ledger.max_processes`)."),
+    Key::new("prometheus.powerapi", Kind::Flag, Default("false"),
+        "Whether `power_estimation_watts` is exported too, as PowerAPI has it."),
 
     Key::new("grpc.enabled", Kind::Flag, Default("true"), "Whether there is a gRPC listener."),
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),

@@ -131,7 +131,12 @@ mod tests {
             },
             state: StateConfig { directory: Some("/state".into()), pin: Some("/bpf".into()) },
             security: SecurityConfig { seccomp: SeccompMode::Log, drop_capabilities: false },
-            prometheus: PrometheusConfig { enabled: true, listen: ([0, 0, 0, 0], 9190).into(), processes: false },
+            prometheus: PrometheusConfig {
+                enabled: true,
+                listen: ([0, 0, 0, 0], 9190).into(),
+                processes: false,
+                powerapi: true,
+            },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
             access: AccessConfig {
                 certificate_file: Some("/certificate".into()),

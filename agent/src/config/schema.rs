@@ -500,11 +500,13 @@ pub struct PrometheusConfig {
     pub listen: SocketAddr,
     /// Whether processes are exported (their number is bounded by `ledger.max_processes`).
     pub processes: bool,
+    /// Whether `power_estimation_watts` is exported, as PowerAPI has it.
+    pub powerapi: bool,
 }
 
 impl Default for PrometheusConfig {
     fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true }
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true, powerapi: false }
     }
 }
 

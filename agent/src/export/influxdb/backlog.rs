@@ -1,4 +1,5 @@
-//! What waits for the database, in bounded memory: compressed batches of lines. When there is no more room, the oldest go.
+//! What waits for the database, in bounded memory: compressed batches of lines. When there is no more room, the oldest
+//! go.
 
 use std::collections::VecDeque;
 use std::io::Write as _;

@@ -182,7 +182,8 @@ async fn said(answer: Response<Incoming>) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(TOLD).collect()
 }
 
-/// How many lines version 1 says that it has not taken while it took the others. It also says 0 where it could not read some.
+/// How many lines version 1 says that it has not taken while it took the others. It also says 0 where it could not read
+/// some.
 fn dropped(said: &str) -> Option<u64> {
     let (_, rest) = said.rsplit_once("dropped=")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();

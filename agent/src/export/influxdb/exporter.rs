@@ -118,8 +118,8 @@ impl Exporter {
         if dropped > 0 {
             count_dropped("buffer_full", dropped);
             FULL.warn(format_args!(
-                "the oldest {dropped} points are dropped because too much waits for InfluxDB: is it up and fast enough? Else \
-                 raise influxdb.buffer_kibibytes"
+                "the oldest {dropped} points are dropped because too much waits for InfluxDB: is it up and fast enough? \
+                 Else raise influxdb.buffer_kibibytes"
             ));
         }
         self.waiting.is_there.notify_one();

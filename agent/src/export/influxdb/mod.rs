@@ -1,7 +1,8 @@
 //! `InfluxDB`: the power of every target over each interval, pushed as line protocol in PowerAPI's schema.
 //!
 //! `intervals` takes from pictures of the books what everybody used between two of them, `series` makes points of that,
-//! `lines` writes them down, and `backlog` keeps what has not been sent. `exporter` drives both ends: books and `database`.
+//! `lines` writes them down, and `backlog` keeps what has not been sent. `exporter` drives both ends: books and
+//! `database`.
 
 mod backlog;
 mod credentials;

@@ -20,7 +20,8 @@ impl Pace {
         Self { interval: interval.into(), closed, window: Nanoseconds::ZERO }
     }
 
-    /// Whether the interval that began at `from` ends with the window that has ended `now`. Windows may change in length.
+    /// Whether the interval that began at `from` ends with the window that has ended `now`. Windows may change in
+    /// length.
     pub(super) fn is_due(&mut self, from: Timestamp, now: Timestamp) -> bool {
         self.window = now.since(self.closed);
         self.closed = now;

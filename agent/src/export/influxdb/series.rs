@@ -1,5 +1,5 @@
-//! Points from intervals. A point's power is the mean since the point before it in its series, so that the sum of all powers
-//! times their spans is what the books say.
+//! Points from intervals. A point's power is the mean since the point before it in its series, so that the sum of all
+//! powers times their spans is what the books say.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ struct GoingOn {
 }
 
 impl Series {
-    /// Tells the points of an interval. A series that begins, and every one where `anew` (the clock was set), has a point of
-    /// 0 W at the interval's beginning.
+    /// Tells the points of an interval. A series that begins, and every one where `anew` (the clock was set), has a point
+    /// of 0 W at the interval's beginning.
     pub(super) fn points(&mut self, interval: &Interval, anew: bool, mut tell: impl FnMut(Point<'_>)) {
         let Interval { from, to, used } = interval;
         for (tags, Used { energy, runs }) in used.iter().filter(|(_, used)| !used.energy.is_zero()) {

@@ -1,5 +1,5 @@
-//! Wall time for the points. It follows the machine's clock, which may be set while the agent runs and goes on while the
-//! machine sleeps.
+//! Wall time for the points. It follows the machine's clock, which may be set while the agent runs and goes on while
+//! the machine sleeps.
 
 use crate::clock::{Timestamp, WallAnchor};
 use crate::units::Nanoseconds;

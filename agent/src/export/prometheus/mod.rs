@@ -14,6 +14,7 @@ mod number;
 mod own_process;
 mod own_telemetry;
 mod page;
+mod powerapi;
 mod processes;
 mod prony;
 mod reference;

@@ -9,7 +9,7 @@ use super::own_process::OwnProcess;
 use super::own_telemetry;
 use super::processes::Processes;
 use super::zones::ZoneGroups;
-use super::{invocations, kepler, prony};
+use super::{invocations, kepler, powerapi, prony};
 
 /// What not everybody may see, and whether it is shown.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Shown {
     pub(super) commands: bool,
     /// Single invocations, as exemplars.
     pub(super) exemplars: bool,
+    /// PowerAPI's family.
+    pub(super) powerapi: bool,
 }
 
 /// What a page shows beside the books.
@@ -65,6 +67,9 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
     invocations::write(&mut page, snapshot, &groups);
     prony::others(&mut page, snapshot, processes.as_ref(), around.shown.commands, &groups);
     prony::node(&mut page, snapshot);
+    if around.shown.powerapi {
+        powerapi::power(&mut page, snapshot);
+    }
 
     around.own.write(&mut page);
     page.append(&own_telemetry::adapt(around.telemetry, page.format()));
