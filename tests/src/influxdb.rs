@@ -1,4 +1,4 @@
-//! A real InfluxDB, version 1.
+//! A real `InfluxDB`, version 1.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -98,7 +98,7 @@ impl InfluxDb {
     pub fn query(&self, query: &str) -> Result<Vec<Points>> {
         let answer = self.ask(query)?;
         let series = answer["results"][0]["series"].as_array().cloned().unwrap_or_default();
-        series.into_iter().map(points).collect()
+        series.iter().map(points).collect()
     }
 
     fn ask(&self, query: &str) -> Result<Value> {
@@ -110,7 +110,7 @@ impl InfluxDb {
     }
 }
 
-fn points(series: Value) -> Result<Points> {
+fn points(series: &Value) -> Result<Points> {
     let rows = series["values"].as_array().context("a series has values")?;
     let point = |row: &Value| Some((row[0].as_u64()?, row[1].as_f64()?));
     Ok(Points { tags: series["tags"].clone(), points: rows.iter().filter_map(point).collect() })

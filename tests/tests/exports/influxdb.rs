@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, needs_bench};
 
 /// A name with everything in it that line protocol has to escape and a folder may have.
-const HOSTILE: &str = r#"a b,c=d\x2de"#;
+const HOSTILE: &str = r"a b,c=d\x2de";
 /// The agent tries again after 30 s at the latest.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const ALL: &str = "SELECT power FROM power_consumption GROUP BY *";
 
 fn needs_database() -> Option<String> {
@@ -68,7 +68,7 @@ fn the_database_has_what_the_books_say_though_it_was_away() {
 
 fn away_and_back() -> Result<()> {
     let mut database = InfluxDb::start()?;
-    let config = format!("{}interval = '200ms'\n", database.config());
+    let config = format!("{}interval = '200ms'\n[prometheus]\npowerapi = true\n", database.config());
     let mut bench = Bench::start_with(HOSTILE, "120", &config)?;
     let before = Figures::when_still(&mut bench, &database)?;
     bench.move_on()?;
@@ -104,11 +104,29 @@ fn away_and_back() -> Result<()> {
             assert!((written - told).abs() < 1e-6, "{scope}: of {what} {written} J were written of {told} J");
         }
     }
+    for target in ["rapl", "global", &group] {
+        assert_same_labels(&after, target)?;
+    }
     let samples = bench.agent.samples()?;
     assert_eq!(samples.sum("prony_influxdb_points_dropped_total", &[]).to_bits(), 0.0_f64.to_bits());
     assert!(samples.sum("prony_influxdb_points_written_total", &[]) > 0.0);
     let log = bench.agent.log();
     assert_eq!(log.matches("InfluxDB does not answer").count(), 1, "{log}");
+    Ok(())
+}
+
+/// Prometheus shows a target of the package under the names that the database has.
+fn assert_same_labels(figures: &Figures, target: &str) -> Result<()> {
+    let wanted = [("target", target), ("scope", "cpu")];
+    let shown = figures.scrape.matching("power_estimation_watts", &wanted).next().context("it is not shown")?;
+    let series = figures.series.iter().find(|series| has(series, &wanted)).context("it is not written")?;
+    let written = series.tags.as_object().context("no tags")?;
+    let mut labels = shown.labels.clone();
+    labels.remove("node_name");
+    for (name, value) in labels {
+        let tag = written.get(&name).and_then(Value::as_str).unwrap_or_default();
+        assert_eq!(tag, value, "{name} of {target}");
+    }
     Ok(())
 }
 
@@ -143,8 +161,8 @@ fn away_for_too_long() -> Result<()> {
     let (last, first) = (times.iter().rfind(|at| **at < went), times.iter().find(|at| **at > went));
     let (last, first) = last.zip(first).context("points before and after")?;
     // What came after the gap and before the database was back had waited: the newest.
-    let lost = (first - last) as f64 / 1e9;
-    assert!(*first < came, "{lost} s are lost, and nothing has waited");
+    let missing = (first - last) as f64 / 1e9;
+    assert!(*first < came, "{missing} s are missing, and nothing has waited");
     let kept = times.iter().filter(|at| (first..&came).contains(at)).count();
     assert!(kept > 1, "{kept}");
     let log = bench.agent.log();

@@ -161,17 +161,17 @@ impl Exporter {
 
     /// Whether it has gone, or never will; else it is put back, and the error is how long the database asks to wait.
     async fn try_to_send(&self, batch: Batch) -> Result<(), Option<Duration>> {
-        let taken = Taken { exporter: self, batch: Some(batch) };
-        let Some(Batch { body, lines }) = taken.batch.clone() else { return Ok(()) };
+        let under_way = UnderWay { exporter: self, batch: Some(batch) };
+        let Some(Batch { body, lines }) = under_way.batch.clone() else { return Ok(()) };
         let outcome = self.database.send(body).await;
         match outcome {
             Outcome::Taken => {
-                taken.is_done();
+                under_way.done();
                 count_written(lines);
                 Ok(())
             }
             Outcome::Refused { lines: refused, why } => {
-                taken.is_done();
+                under_way.done();
                 let refused = refused.unwrap_or(lines).min(lines);
                 count_written(lines - refused);
                 count_dropped("refused", refused);
@@ -196,19 +196,19 @@ impl Exporter {
 }
 
 /// A batch that is being sent. It goes back unless that is done, also when sending is given up.
-struct Taken<'a> {
+struct UnderWay<'a> {
     exporter: &'a Exporter,
     batch: Option<Batch>,
 }
 
-impl Taken<'_> {
-    fn is_done(mut self) {
+impl UnderWay<'_> {
+    fn done(mut self) {
         self.batch = None;
         self.exporter.waiting.tell_size();
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(batch) = self.batch.take() {
             let dropped = self.exporter.waiting.backlog().put_back(batch);

@@ -12,6 +12,7 @@ use super::zones::ZoneGroups;
 use super::{invocations, kepler, powerapi, prony};
 
 /// What not everybody may see, and whether it is shown.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the page, and they do not depend on each other")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown {
     /// Processes.

@@ -3,3 +3,4 @@ mod conservation;
 mod exporter;
 mod fake;
 mod series;
+mod tls;
