@@ -103,6 +103,30 @@ pub const SPANS_WAITING_BYTES: OwnMetric = OwnMetric {
     help: "Size of the spans that wait for their energy or for the collector of otlp.endpoint, at most otlp.queue_mebibytes.",
 };
 
+/// Points written.
+pub const INFLUXDB_POINTS_WRITTEN: OwnMetric = OwnMetric {
+    name: "prony_influxdb_points_written_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Points that the database of influxdb.url has taken.",
+};
+
+/// Points that never got to the database.
+pub const INFLUXDB_POINTS_DROPPED: OwnMetric = OwnMetric {
+    name: "prony_influxdb_points_dropped_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "Points that the database of influxdb.url has not got, by reason: buffer_full (too much waited for it; the oldest go) or refused (by it).",
+};
+
+/// Points that wait.
+pub const INFLUXDB_WAITING_BYTES: OwnMetric = OwnMetric {
+    name: "prony_influxdb_waiting_bytes",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Size, compressed, of the points that wait for the database of influxdb.url, at most influxdb.buffer_kibibytes.",
+};
+
 /// Whether a source of names answers.
 pub const METADATA_UP: OwnMetric = OwnMetric {
     name: "prony_metadata_up",
@@ -441,6 +465,9 @@ pub const ALL: &[OwnMetric] = &[
     SPANS_SENT,
     SPANS_DROPPED,
     SPANS_WAITING_BYTES,
+    INFLUXDB_POINTS_WRITTEN,
+    INFLUXDB_POINTS_DROPPED,
+    INFLUXDB_WAITING_BYTES,
     ACCESS_REFUSED,
     SCRAPES,
     RENDER_SECONDS,

@@ -39,6 +39,7 @@ pub const SERVERS: &[Server] = &[
     Server { binary: "conmon", package: "podman" },
     Server { binary: "chromium", package: "chromium" },
     Server { binary: "chromedriver", package: "chromium-driver" },
+    Server { binary: "influxd", package: "influxdb" },
 ];
 
 /// Where the server of that name is.

@@ -84,6 +84,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
          what they hold then. With `client_ca_file` and `token_file` clients need both.",
     ),
     ("otlp", "The OpenTelemetry collector that spans are sent on to, with their energy."),
+    ("influxdb", "The InfluxDB that the power of every target is written to, in PowerAPI's schema."),
 ];
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -248,10 +249,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("prometheus.listen", Kind::Address, Default("\"127.0.0.1:9190\""), "Where it listens."),
     Key::new("prometheus.processes", Kind::Flag, Default("true"),
         "Whether processes are exported (their number is bounded by `ledger.max_processes`)."),
+    Key::new("prometheus.powerapi", Kind::Flag, Default("false"),
+        "Whether `power_estimation_watts` is exported too, as PowerAPI has it."),
 
     Key::new("prometheus.page", Kind::Flag, Default("true"),
-        "Whether there is a page to look at, at `/`. It keeps the last hour by seconds and the last day by minutes: up to about \
-         10 MiB of memory, and with `state.directory` files of as much."),
+        "Whether there is a page to look at, at `/`. It keeps the last hour by seconds and the last day by minutes: a few MiB of \
+         memory, and of files where there is a `state.directory`."),
     Key::new("grpc.enabled", Kind::Flag, Default("true"), "Whether there is a gRPC listener."),
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),
     Key::new("grpc.backlog", Kind::Whole(1, 65_536), Default("16"),
@@ -281,6 +284,36 @@ pub(super) const KEYS: &[Key] = &[
         "How much may wait for its energy or for the collector; then the oldest spans are dropped."),
     Key::new("otlp.spans_for_seen", Kind::Flag, Default("false"),
         "Whether invocations that the kernel has seen (`process`, `socket`) become spans of their own."),
+
+    Key::new("influxdb.url", Kind::Text, Unset("\"https://influxdb.example.com:8086\""),
+        "The database's address. `https://` is TLS. Nothing is written where it is not given."),
+    Key::new("influxdb.version", Kind::Whole(1, 2), Default("1"),
+        "Its write API: 1 (`/write`, with a database) or 2 (`/api/v2/write`, with an organisation and a bucket)."),
+    Key::new("influxdb.database", Kind::Text, Unset("\"power\""),
+        "The database to write to, for version 1. It has to be there."),
+    Key::new("influxdb.user", Kind::Text, Unset("\"prony\""),
+        "The user that writes, for version 1; nobody in particular where not given."),
+    Key::new("influxdb.password_file", Kind::Path, Unset("\"/etc/prony/influxdb-password\""),
+        "The file that holds that user's password, in one line. It is read at the start, and anew when the database refuses \
+         it."),
+    Key::new("influxdb.org", Kind::Text, Unset("\"energy\""), "The organisation, for version 2."),
+    Key::new("influxdb.bucket", Kind::Text, Unset("\"power\""), "The bucket to write to, for version 2. It has to be there."),
+    Key::new("influxdb.token_file", Kind::Path, Unset("\"/etc/prony/influxdb-token\""),
+        "The file that holds the token, for version 2, in one line; read as `influxdb.password_file`."),
+    Key::new("influxdb.ca_file", Kind::Path, Unset("\"/etc/prony/influxdb-ca.pem\""),
+        "Certificates of the authorities that sign the database's, in PEM; the system's where not given."),
+    Key::new("influxdb.interval", Kind::Duration(MILLISECOND, Duration::from_hours(1)), Default("\"1s\""),
+        "How often power is written; each value is the mean over so long. At least `activity.window`."),
+    Key::new("influxdb.timeout", Kind::Duration(Duration::from_millis(100), MINUTE), Default("\"10s\""),
+        "How long the database may take to answer."),
+    Key::new("influxdb.buffer_kibibytes", Kind::Whole(64, 4_194_304), Default("32768"),
+        "How much may wait for the database, compressed; then the oldest points are dropped."),
+    Key::new("influxdb.schema", Kind::Choice(&["power_consumption", "powerrep", "both"]), Default("\"power_consumption\""),
+        "What measurement and field are called: `power_consumption` and `power`, as in PowerAPI's older releases, `powerrep` \
+         and `power_estimation`, as in its newer ones, or both of them."),
+    Key::new("influxdb.sensor", Kind::Text, Unset("\"node-7\""), "The tag `sensor`; `node_name` where not given."),
+    Key::new("influxdb.functions", Kind::Flag, Default("false"),
+        "Whether functions are targets too. Their power is that of their containers, which are targets of their own."),
 ];
 
 /// The key at a path, written as in [`KEYS`].

@@ -3,6 +3,7 @@
 mod check;
 mod duration;
 mod environment;
+mod influxdb;
 mod keys;
 mod kind;
 mod load;
@@ -18,7 +19,7 @@ pub use problem::{ConfigErrors, Origin, Problem};
 pub use reference::example;
 pub use schema::{
     AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
-    HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig,
-    OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig,
-    StateConfig, StaticPower, Weights,
+    HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig, InfluxdbVersion, InvocationConfig,
+    LedgerConfig, MetadataChoice, MeterConfig, OtlpConfig, Policy, PowerapiSchema, PrometheusConfig, RaplConfig,
+    RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig, StaticPower, Weights,
 };

@@ -62,9 +62,9 @@ mod tests {
     use super::*;
     use crate::config::{
         AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
-        HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig,
-        Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig,
-        Weights, load_text,
+        HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig, InvocationConfig, LedgerConfig,
+        MeterConfig, OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig,
+        SourceConfig, StateConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -136,6 +136,7 @@ mod tests {
                 listen: ([0, 0, 0, 0], 9190).into(),
                 processes: false,
                 page: false,
+                powerapi: true,
             },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
             access: AccessConfig {
@@ -149,6 +150,18 @@ mod tests {
                 headers_file: Some("/headers".into()),
                 ca_file: Some("/ca".into()),
                 ..OtlpConfig::default()
+            },
+            influxdb: InfluxdbConfig {
+                url: Some("http://127.0.0.1:8086".into()),
+                database: Some("power".into()),
+                user: Some("prony".into()),
+                password_file: Some("/password".into()),
+                org: Some("energy".into()),
+                bucket: Some("power".into()),
+                token_file: Some("/token".into()),
+                ca_file: Some("/ca".into()),
+                sensor: Some("node-7".into()),
+                ..InfluxdbConfig::default()
             },
         }
     }
@@ -202,8 +215,10 @@ mod tests {
     fn every_line_of_the_example_is_good() {
         let text = example();
         let keys = text.lines().filter(|line| !line.starts_with("# "));
-        // A meter is polled or it pushes.
-        let keys = keys.filter(|line| *line != "#listen = \"192.0.2.1:30001\"");
+        // A meter is polled or it pushes, and a database has one version.
+        let others =
+            ["#listen = \"192.0.2.1:30001\"", "#org = ", "#bucket = ", "#token_file = \"/etc/prony/influxdb-token\""];
+        let keys = keys.filter(|line| others.iter().all(|other| !line.starts_with(other)));
         let keys: Vec<_> = keys.map(|line| line.trim_start_matches('#')).collect();
         let loaded = load_text(Path::new("example"), &keys.join("\n"), &[], &[]).unwrap();
         assert_eq!(loaded.config.source.esp32[0].channel, 2);

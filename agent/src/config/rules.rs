@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use crate::source::{Zone, ZoneName};
 
+use super::influxdb;
 use super::kind::nearest;
 use super::problem::{Origin, Problem};
 use super::schema::{Config, MeterConfig};
@@ -26,6 +27,7 @@ pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
     twice(rails, root.elements("source.hwmon.rail"), "chip and channel", &mut problems);
     problems.extend(same_listener(config, root));
     problems.extend(collector(config, root));
+    problems.extend(influxdb::error(config, root));
     problems.extend(pin_without_books(config, root));
     problems.extend(access(config, root));
     problems.extend(static_zones(root).filter_map(|item| {
@@ -61,7 +63,7 @@ pub(super) fn warnings(config: &Config, root: &Item) -> Vec<Problem> {
         let problem = format!("`{}` is taken for a rail named '{rail}'", item.path);
         Some(Problem::new(&item.origin, problem, format!("did you mean `{near}`?")))
     });
-    open.chain(rails).collect()
+    open.chain(rails).chain(influxdb::warning(config, root)).collect()
 }
 
 /// The listeners that can be reached from other machines: the keys of their addresses, and these.

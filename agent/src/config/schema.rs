@@ -44,6 +44,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// Where spans are sent on to.
     pub otlp: OtlpConfig,
+    /// Where power is written to.
+    pub influxdb: InfluxdbConfig,
 }
 
 impl Config {
@@ -500,11 +502,19 @@ pub struct PrometheusConfig {
     pub processes: bool,
     /// Whether there is a page to look at.
     pub page: bool,
+    /// Whether `power_estimation_watts` is exported, as PowerAPI has it.
+    pub powerapi: bool,
 }
 
 impl Default for PrometheusConfig {
     fn default() -> Self {
-        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true, page: true }
+        Self {
+            enabled: true,
+            listen: SocketAddr::from(([127, 0, 0, 1], 9190)),
+            processes: true,
+            page: true,
+            powerapi: false,
+        }
     }
 }
 
@@ -589,4 +599,107 @@ impl Default for OtlpConfig {
             spans_for_seen: false,
         }
     }
+}
+
+/// `[influxdb]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InfluxdbConfig {
+    /// The database that the power of every target is written to; none where not given.
+    pub url: Option<String>,
+    /// Which of its write APIs it has.
+    pub version: InfluxdbVersion,
+    /// The database, in version 1.
+    pub database: Option<String>,
+    /// Who writes, in version 1; nobody in particular where not given.
+    pub user: Option<String>,
+    /// The file with that user's password.
+    pub password_file: Option<PathBuf>,
+    /// The organisation, in version 2.
+    pub org: Option<String>,
+    /// The bucket, in version 2.
+    pub bucket: Option<String>,
+    /// The file with the token, in version 2.
+    pub token_file: Option<PathBuf>,
+    /// Certificates of the authorities that sign the database's; the system's where not given.
+    pub ca_file: Option<PathBuf>,
+    /// How often power is written; each value is the mean over so long.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// How long the database may take to answer.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// How much may wait for the database, compressed.
+    pub buffer_kibibytes: usize,
+    /// What measurement and field are called.
+    pub schema: PowerapiSchema,
+    /// The name of this node there; `node_name` where not given.
+    pub sensor: Option<String>,
+    /// Whether functions are targets too, beside their containers.
+    pub functions: bool,
+}
+
+impl Default for InfluxdbConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            version: InfluxdbVersion::One,
+            database: None,
+            user: None,
+            password_file: None,
+            org: None,
+            bucket: None,
+            token_file: None,
+            ca_file: None,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(10),
+            buffer_kibibytes: 32_768,
+            schema: PowerapiSchema::PowerConsumption,
+            sensor: None,
+            functions: false,
+        }
+    }
+}
+
+/// `influxdb.version`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum InfluxdbVersion {
+    /// `/write`, with a database.
+    One,
+    /// `/api/v2/write`, with an organisation and a bucket.
+    Two,
+}
+
+impl TryFrom<u8> for InfluxdbVersion {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        match number {
+            1 => Ok(Self::One),
+            2 => Ok(Self::Two),
+            _ => Err("write 1 or 2"),
+        }
+    }
+}
+
+impl From<InfluxdbVersion> for u8 {
+    fn from(version: InfluxdbVersion) -> Self {
+        match version {
+            InfluxdbVersion::One => 1,
+            InfluxdbVersion::Two => 2,
+        }
+    }
+}
+
+/// `influxdb.schema`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PowerapiSchema {
+    /// Measurement `power_consumption`, field `power`.
+    PowerConsumption,
+    /// Measurement `powerrep`, field `power_estimation`.
+    Powerrep,
+    /// Both of them.
+    Both,
 }

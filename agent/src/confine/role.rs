@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum Role {
     /// Waits for signals and reads the configuration anew.
     Attend,
-    /// Talks: to scrapers and subscribers, meters on the network, the kubelet, container engines and collectors.
+    /// Talks: to scrapers and subscribers, meters on the network, the kubelet, container engines, collectors and databases.
     Serve,
     /// Closes windows: reads what the kernel side counts, names processes, and appends to books that are open.
     Account,

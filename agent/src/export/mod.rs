@@ -3,8 +3,10 @@
 pub mod access;
 mod containers;
 pub mod grpc;
+pub mod influxdb;
 mod listen;
 pub mod otlp;
 pub mod page;
+mod powerapi;
 pub mod prometheus;
 mod reporter_clock;

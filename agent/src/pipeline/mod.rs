@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::confine::{Confinement, Role};
 use crate::export::access::Access;
 use crate::export::grpc::GrpcServer;
+use crate::export::influxdb;
 use crate::export::otlp::Forwarder;
 use crate::export::page::{Page, PageOptions};
 use crate::export::prometheus;
@@ -111,6 +112,9 @@ pub async fn run(
             listeners.spawn(following);
         }
         listeners.spawn(server.run(snapshots.clone(), metrics, page, shutdown.clone()));
+    }
+    if let Some(exporter) = influxdb::Exporter::new(&config.influxdb, &node.name)? {
+        listeners.spawn(exporter.run(snapshots.clone(), shutdown.clone()));
     }
     if config.grpc.enabled {
         let forwarder = Forwarder::start(&config.otlp, config.invocation.lateness, &invocations, &shutdown)?;
@@ -262,6 +266,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("grpc", old.grpc != new.grpc),
         ("access", old.access != new.access),
         ("otlp", old.otlp != new.otlp),
+        ("influxdb", old.influxdb != new.influxdb),
     ];
     for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
         warn!("{key} has changed and takes effect when the agent is started anew");

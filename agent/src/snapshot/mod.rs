@@ -25,4 +25,4 @@ mod functions_test;
 #[cfg(test)]
 mod load_test;
 #[cfg(test)]
-mod test_books;
+pub(crate) mod test_books;

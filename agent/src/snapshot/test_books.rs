@@ -15,42 +15,42 @@ use crate::ledger::{Ledger, LedgerRecord};
 use crate::source::{Provenance, SourceId, Zone, ZoneName};
 use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty};
 
-pub(super) struct TestBooks {
-    pub(super) ledger: Ledger,
-    pub(super) names: Names,
-    pub(super) now: Timestamp,
+pub(crate) struct TestBooks {
+    pub(crate) ledger: Ledger,
+    pub(crate) names: Names,
+    pub(crate) now: Timestamp,
     written: Option<LedgerRecord>,
     invocations: InvocationBook,
     context: Context,
     topology: Arc<Topology>,
 }
 
-pub(super) fn consumer(cgroup: u64, pid: u32) -> ConsumerId {
+pub(crate) fn consumer(cgroup: u64, pid: u32) -> ConsumerId {
     ConsumerId { cgroup: CgroupId(cgroup), pid: Pid(pid), start: Nanoseconds(u64::from(pid)) }
 }
 
-pub(super) fn named(consumer: ConsumerId, comm: &str) -> Lifecycle {
+pub(crate) fn named(consumer: ConsumerId, comm: &str) -> Lifecycle {
     Lifecycle::Named { consumer, parent: Pid(1), comm: Comm::new(comm), kernel_thread: false }
 }
 
-pub(super) fn made(cgroup: u64, path: &str) -> Lifecycle {
+pub(crate) fn made(cgroup: u64, path: &str) -> Lifecycle {
     Lifecycle::CgroupMade { at: Timestamp(0), cgroup: CgroupId(cgroup), path: path.into() }
 }
 
-pub(super) fn removed(cgroup: u64) -> Lifecycle {
+pub(crate) fn removed(cgroup: u64) -> Lifecycle {
     Lifecycle::CgroupRemoved { at: Timestamp(0), cgroup: CgroupId(cgroup) }
 }
 
-pub(super) fn package(socket: u32) -> Zone {
+pub(crate) fn package(socket: u32) -> Zone {
     Zone { name: ZoneName::Package, socket: Some(socket) }
 }
 
-pub(super) fn share(consumer: ConsumerId, active: u64, idle: u64) -> Share {
+pub(crate) fn share(consumer: ConsumerId, active: u64, idle: u64) -> Share {
     Share { consumer, active: Microjoules(active), idle: Microjoules(idle), doubt: Doubt::default() }
 }
 
 /// Energy that is shared out as told, with one microjoule idle and two unattributed.
-pub(super) fn attribution(zone: Zone, from: Timestamp, to: Timestamp, shares: Vec<Share>) -> Attribution {
+pub(crate) fn attribution(zone: Zone, from: Timestamp, to: Timestamp, shares: Vec<Share>) -> Attribution {
     let charged: u64 = shares.iter().map(|share| share.active.0 + share.idle.0).sum();
     Attribution {
         zone,
@@ -68,7 +68,7 @@ pub(super) fn attribution(zone: Zone, from: Timestamp, to: Timestamp, shares: Ve
 }
 
 impl TestBooks {
-    pub(super) fn new(config: &LedgerConfig) -> Self {
+    pub(crate) fn new(config: &LedgerConfig) -> Self {
         Self {
             ledger: Ledger::new(config),
             names: Names::default(),
@@ -81,7 +81,7 @@ impl TestBooks {
     }
 
     /// One window of the agent: who ran for how long, what happened, and the energy per zone that became known.
-    pub(super) fn window(
+    pub(crate) fn window(
         &mut self,
         length: Nanoseconds,
         ran: &[(ConsumerId, u64)],
@@ -117,7 +117,7 @@ impl TestBooks {
     }
 
     /// Another agent goes on with what was written down.
-    pub(super) fn restart(&mut self, config: &LedgerConfig) {
+    pub(crate) fn restart(&mut self, config: &LedgerConfig) {
         let Some(record) = self.written.take() else { return };
         assert_eq!(record.lines(), self.ledger.written(&self.names, true).lines(), "the changes add up to the whole");
         assert!(record.adds_up());
@@ -127,7 +127,7 @@ impl TestBooks {
     }
 
     /// The same with energy of one zone that goes with the window.
-    pub(super) fn charged_window(&mut self, millis: u64, ran: &[(ConsumerId, u64)], events: &[Lifecycle]) {
+    pub(crate) fn charged_window(&mut self, millis: u64, ran: &[(ConsumerId, u64)], events: &[Lifecycle]) {
         let length = Nanoseconds::from_millis(millis);
         let shares = ran.iter().map(|&(consumer, cpu_time)| share(consumer, cpu_time / 100, 0)).collect();
         let energy = attribution(package(0), self.now, self.now + length, shares);
@@ -135,20 +135,20 @@ impl TestBooks {
     }
 
     /// A whole picture, checked.
-    pub(super) fn picture(&mut self) -> Snapshot {
+    pub(crate) fn picture(&mut self) -> Snapshot {
         let snapshot = build(&mut self.ledger, &self.names, &self.invocations, &self.context, None);
         check_sums(&snapshot);
         snapshot
     }
 
-    pub(super) fn changes(&mut self, since: Generation) -> Snapshot {
+    pub(crate) fn changes(&mut self, since: Generation) -> Snapshot {
         build(&mut self.ledger, &self.names, &self.invocations, &self.context, Some(since))
     }
 }
 
 /// Who a line is of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum LineKey {
+pub(crate) enum LineKey {
     Process(ConsumerId),
     Command(CgroupId, Arc<str>),
     Cgroup(CgroupId),
@@ -156,14 +156,14 @@ pub(super) enum LineKey {
 }
 
 /// A line's counters: CPU time, then active and idle energy by zone.
-pub(super) type Counters = Vec<u64>;
+pub(crate) type Counters = Vec<u64>;
 
-pub(super) fn counters(cpu_time: Nanoseconds, energy: &[EnergyLine]) -> Counters {
+pub(crate) fn counters(cpu_time: Nanoseconds, energy: &[EnergyLine]) -> Counters {
     let energies = energy.iter().flat_map(|line| [line.active.0, line.idle.0]);
     std::iter::once(cpu_time.0).chain(energies).collect()
 }
 
-pub(super) fn lines(snapshot: &Snapshot) -> HashMap<LineKey, Counters> {
+pub(crate) fn lines(snapshot: &Snapshot) -> HashMap<LineKey, Counters> {
     let processes =
         snapshot.processes.iter().map(|line| (LineKey::Process(line.consumer), counters(line.cpu_time, &line.energy)));
     let commands = snapshot

@@ -26,23 +26,29 @@ pub(crate) struct Bench {
     pub(crate) group: TestCgroup,
     moving: Option<Moving>,
     /// Where the counters are, for as long as the agent may read them.
-    still: Option<FakeRapl>,
+    still: Option<(u64, FakeRapl)>,
     _load: Running,
 }
 
 impl Bench {
     /// All of it, for this many seconds.
     pub(crate) fn start(name: &str, seconds: &str) -> Result<Self> {
+        Self::start_with(name, seconds, "")
+    }
+
+    /// The same with more of a configuration.
+    pub(crate) fn start_with(name: &str, seconds: &str, config: &str) -> Result<Self> {
         let rapl = FakeRapl::new()?;
-        let config = "[attribution]\npolicy = 'proportional'\n[attribution.static_power]\npackage-0 = 2\n";
-        let agent = Agent::builder().config(config).arguments(rapl.arguments()).start()?;
+        let config =
+            format!("{config}[attribution]\npolicy = 'proportional'\n[attribution.static_power]\npackage-0 = 2\n");
+        let agent = Agent::builder().config(&config).arguments(rapl.arguments()).start()?;
         let group = TestCgroup::new(name)?;
         let mut spin = group.command(env!("CARGO_BIN_EXE_prony-load"));
         let load = Running::start(spin.args(["spin", seconds]).stdout(Stdio::null()))?;
         let mut bench = Self { agent, group, moving: None, still: None, _load: load };
         // What is counted before the agent's first reading is none of its books'.
         bench.until("the zones", |samples| samples.matching("kepler_node_cpu_joules_total", &[]).count() >= 3)?;
-        bench.moving = Some(Moving::start(rapl));
+        bench.moving = Some(Moving::start(0, rapl));
         bench.until("energy", |samples| samples.sum("kepler_node_cpu_joules_total", &[]) > 0.0)?;
         Ok(bench)
     }
@@ -56,12 +62,19 @@ impl Bench {
     /// Stops the counters, and waits until all they showed is in the books: no energy changes from then on.
     pub(crate) fn stand_still(&mut self) -> Result<Samples> {
         let (steps, rapl) = self.moving.take().context("they stand still")?.stop()?;
-        self.still = Some(rapl);
+        self.still = Some((steps, rapl));
         let all = steps * STEP;
         self.until("all energy is booked", |samples| {
             let package = [("zone", Zone::Package.label())];
             samples.millionths("prony_zone_measured_joules_total", &package).is_ok_and(|measured| measured == all)
         })
+    }
+
+    /// Lets the counters move on, after they have stood still.
+    pub(crate) fn move_on(&mut self) -> Result<()> {
+        let (steps, rapl) = self.still.take().context("they move")?;
+        self.moving = Some(Moving::start(steps, rapl));
+        Ok(())
     }
 }
 
@@ -72,11 +85,11 @@ struct Moving {
 }
 
 impl Moving {
-    fn start(rapl: FakeRapl) -> Self {
+    /// From where they are after this many steps.
+    fn start(mut steps: u64, rapl: FakeRapl) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let mover = thread::spawn(move || {
-            let mut steps = 0;
             while !stopped.load(Ordering::Relaxed) {
                 steps += 1;
                 for zone in Zone::ALL {

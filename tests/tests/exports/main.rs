@@ -3,6 +3,7 @@
 mod access;
 mod bench;
 mod grpc;
+mod influxdb;
 mod mirror;
 mod names;
 mod page_figures;

@@ -146,7 +146,7 @@ mod tests {
     fn seconds_and_target_come_in_any_order() {
         let both = Options { seconds: 5, cases: None, target: Some("config".into()) };
         assert_eq!(parse("--seconds 5 config"), Ok(both.clone()));
-        assert_eq!(parse("config --seconds 5"), Ok(both));
+        assert_eq!(parse("config --seconds 5"), Ok(both.clone()));
         assert_eq!(parse("config --minutes 5"), Ok(Options { seconds: 300, ..both }));
         assert_eq!(parse("--cases 7"), Ok(Options { seconds: 60, cases: Some(7), target: None }));
         assert_eq!(parse(""), Ok(Options { seconds: 60, cases: None, target: None }));

@@ -14,6 +14,7 @@ mod number;
 mod own_process;
 mod own_telemetry;
 mod page;
+mod powerapi;
 mod processes;
 mod prony;
 mod reference;
@@ -21,7 +22,7 @@ mod renderer;
 mod server;
 mod table;
 mod usage_ratio;
-mod zones;
+pub(super) mod zones;
 
 #[cfg(test)]
 mod page_tests;

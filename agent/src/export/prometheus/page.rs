@@ -9,9 +9,10 @@ use super::own_process::OwnProcess;
 use super::own_telemetry;
 use super::processes::Processes;
 use super::zones::ZoneGroups;
-use super::{invocations, kepler, prony};
+use super::{invocations, kepler, powerapi, prony};
 
 /// What not everybody may see, and whether it is shown.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the page, and they do not depend on each other")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown {
     /// Processes.
@@ -20,6 +21,8 @@ pub(super) struct Shown {
     pub(super) commands: bool,
     /// Single invocations, as exemplars.
     pub(super) exemplars: bool,
+    /// PowerAPI's family.
+    pub(super) powerapi: bool,
 }
 
 /// What a page shows beside the books.
@@ -65,6 +68,9 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
     invocations::write(&mut page, snapshot, &groups);
     prony::others(&mut page, snapshot, processes.as_ref(), around.shown.commands, &groups);
     prony::node(&mut page, snapshot);
+    if around.shown.powerapi {
+        powerapi::power(&mut page, snapshot);
+    }
 
     around.own.write(&mut page);
     page.append(&own_telemetry::adapt(around.telemetry, page.format()));

@@ -35,7 +35,7 @@ const TELEMETRY: &str = "# HELP prony_problems_total Problems met.\n# TYPE prony
     prony_problems_total{kind=\"x\",node_name=\"node-1\"} 3\n\n";
 
 fn around<'a>(containers: &'a [ContainerLine], pods: &'a [ContainerLine]) -> Surroundings<'a> {
-    let shown = Shown { processes: true, commands: true, exemplars: true };
+    let shown = Shown { processes: true, commands: true, exemplars: true, powerapi: true };
     Surroundings { containers, pods, shown, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
 }
 

@@ -103,7 +103,7 @@ mod tests {
     fn renderer(processes: bool, names: bool) -> Renderer {
         Renderer::new(
             PrometheusBuilder::new().build_recorder().handle(),
-            Shown { processes, commands: names, exemplars: names },
+            Shown { processes, commands: names, exemplars: names, powerapi: false },
         )
     }
 

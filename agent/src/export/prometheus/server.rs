@@ -61,6 +61,7 @@ pub struct Server {
     listener: TcpListener,
     gate: Gate,
     processes: bool,
+    powerapi: bool,
     limits: Limits,
 }
 
@@ -71,7 +72,7 @@ impl Server {
             .await
             .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?;
         let gate = Gate::new(access, Door::Http, listener.local_addr()?);
-        Ok(Self { listener, gate, processes: config.processes, limits: Limits::default() })
+        Ok(Self { listener, gate, processes: config.processes, powerapi: config.powerapi, limits: Limits::default() })
     }
 
     /// Where metrics are, as a client writes it.
@@ -100,7 +101,7 @@ impl Server {
         let names = !self.gate.is_open();
         let renderer = Arc::new(Renderer::new(
             recorder.clone(),
-            Shown { processes: self.processes && names, commands: names, exemplars: names },
+            Shown { processes: self.processes && names, commands: names, exemplars: names, powerapi: self.powerapi },
         ));
         let books = Books::new(snapshots, self.gate.is_open().then_some(SHOWN_FOR));
         let listener = LimitedListener::new(self.listener, self.gate.clone(), self.limits);

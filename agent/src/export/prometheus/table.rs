@@ -1,6 +1,8 @@
 //! Every family that is rendered from the books or read from this process: the one list that the renderer writes from
 //! and `docs/metrics.md` is made of.
 
+use crate::export::powerapi::TAGS;
+
 use super::family::Family;
 
 /// A part of the documentation.
@@ -83,6 +85,13 @@ pub(super) const SECTIONS: &[Section] = &[
         introduction: "What single invocations used, and what a function's energy was used for: the phases add up to \
             prony_function_joules_total, which they follow by as much as reports may be late (`invocation.lateness`).",
         families: &[INVOCATIONS, INVOCATION_JOULES, INVOCATION_SECONDS, PHASE_JOULES, COLD_STARTS],
+    },
+    Section {
+        title: "PowerAPI's family",
+        introduction: "With `prometheus.powerapi`, for those who have its dashboards: the targets that \
+            [influxdb.md](influxdb.md#what-is-written) tells of, but functions. There are no joules in it: where you can, use the \
+            families above.",
+        families: &[POWER_ESTIMATION_WATTS],
     },
     Section {
         title: "Cost of the agent",
@@ -376,6 +385,13 @@ pub(super) const CPU_SECONDS: Family = Family::counter(
 );
 pub(super) const BUILD_INFO: Family =
     Family::gauge("prony_build_info", "", &["version", "arch"], "Always 1: the version of Prony.");
+
+pub(super) const POWER_ESTIMATION_WATTS: Family = Family::gauge(
+    "power_estimation_watts",
+    "watts",
+    &TAGS,
+    "Power of a target in a zone of a socket, over the last second.",
+);
 
 pub(super) const PROCESS_CPU_SECONDS: Family =
     Family::counter("process_cpu_seconds_total", "seconds", &[], "CPU time of the agent itself, user and system.");

@@ -33,9 +33,9 @@ impl Usage {
 
 /// The sockets of one zone.
 #[derive(Debug)]
-pub(super) struct ZoneGroup<'a> {
+pub(in crate::export) struct ZoneGroup<'a> {
     /// The value of the label `zone`.
-    pub(super) label: Cow<'a, str>,
+    pub(in crate::export) label: Cow<'a, str>,
     /// Whether it is one of Kepler's zones.
     pub(super) in_kepler: bool,
     /// Whether its static energy is shared out to consumers.
@@ -46,7 +46,7 @@ pub(super) struct ZoneGroup<'a> {
 
 /// All zones of a snapshot, grouped.
 #[derive(Debug)]
-pub(super) struct ZoneGroups<'a> {
+pub(in crate::export) struct ZoneGroups<'a> {
     pub(super) groups: Vec<ZoneGroup<'a>>,
     /// The group of each of the snapshot's zones; `None` for the second source of a zone.
     group_of: Vec<Option<usize>>,
@@ -54,14 +54,14 @@ pub(super) struct ZoneGroups<'a> {
 
 impl<'a> ZoneGroups<'a> {
     /// The groups, each with the indices of its zones in the snapshot.
-    pub(super) fn with_zones(&self) -> impl Iterator<Item = (&ZoneGroup<'a>, Vec<usize>)> {
+    pub(in crate::export) fn with_zones(&self) -> impl Iterator<Item = (&ZoneGroup<'a>, Vec<usize>)> {
         self.groups.iter().zip(0..).map(|(group, index)| {
             let zones = self.group_of.iter().zip(0..).filter(move |(of, _)| **of == Some(index));
             (group, zones.map(|(_, zone)| zone).collect())
         })
     }
 
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+    pub(in crate::export) fn of(snapshot: &'a Snapshot) -> Self {
         let lines = &snapshot.zones;
         let mut names: Vec<&ZoneName> = Vec::new();
         for line in lines {

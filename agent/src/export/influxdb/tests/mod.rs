@@ -1,0 +1,6 @@
+mod backlog;
+mod conservation;
+mod exporter;
+mod fake;
+mod series;
+mod tls;
