@@ -218,7 +218,7 @@ fn over_http() -> Result<()> {
     let refused = |listener: &str, reason: &str| {
         samples.sum("prony_access_refused_total", &[("listener", listener), ("reason", reason)])
     };
-    assert!((refused("http", "no_token") - 3.0).abs() < 0.1 && (refused("http", "wrong_token") - 1.0).abs() < 0.1);
+    assert!((refused("http", "no_token") - 4.0).abs() < 0.1 && (refused("http", "wrong_token") - 1.0).abs() < 0.1);
     assert!(refused("http", "handshake") >= 4.0 && refused("grpc", "handshake") < 0.1);
 
     // Those who do not go on keep nobody waiting.
