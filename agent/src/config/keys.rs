@@ -65,7 +65,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("source.hwmon.rail[]", "One rail with a meaning of its own; repeat the section for further ones."),
     ("source.esp32[]", "One channel of an ESP32 meter that speaks protocol v1; repeat the section for further ones."),
     ("source.meter[]", "One channel of a meter that speaks Prony's protocol v2; repeat the section for further ones."),
-    ("source.estimate", "The model for machines without a meter."),
+    ("source.estimate", "The model for machines without a meter; `docs/estimate.md` says how it works."),
+    (
+        "source.estimate.table[]",
+        "Power by load of a processor or of this machine, where no profile is named; repeat the section for further ones.",
+    ),
     ("identity", "Who containers and functions are."),
     ("attribution", "How energy is shared out."),
     (
@@ -168,6 +172,22 @@ pub(super) const KEYS: &[Key] = &[
         "Thermal design power of one package, in watts; by CPU model where not given."),
     Key::new("source.estimate.idle_share", Kind::Number(0.0, 1.0), Unset("0.15"),
         "The share of the TDP that an idle package draws; by CPU model where not given."),
+    Key::new("source.estimate.profile_file", Kind::Path, Unset("\"/etc/prony/power-profile.json\""),
+        "A power profile of this machine: from `prony import-profile`, or from `prony calibrate --export-profile` on one of its \
+         kind that has a meter. It goes before tables and the TDP."),
+    Key::new("source.estimate.table[].cpu_model", Kind::Text, Unset("\"EPYC 9R14\""),
+        "A word of the name of the processors that it is of (`model name` in `/proc/cpuinfo`); of any where not given. Of \
+         several that fit the longest counts."),
+    Key::new("source.estimate.table[].zone", Kind::Zone, Default("\"package\""),
+        "The zone that it is of; `package` stands for each package."),
+    Key::new("source.estimate.table[].points", Kind::LoadPoints, Required("\"0:33.6 10:89.6 50:210 100:285.6\""),
+        "Load in per cent and power in watts: from 0 to 100 %, in order, with power that does not fall. Between two points it \
+         follows a straight line."),
+    Key::new("source.estimate.table[].threads", Kind::Whole(1, 65_536), Unset("96"),
+        "Of how many hardware threads the power is: a virtual machine that has less has that part of it. All that are there, \
+         where not given."),
+    Key::new("source.estimate.table[].uncertainty", Kind::Number(0.0, 1.0), Default("0.2"),
+        "How far the power may be off (one sigma), as a fraction: 0.2 is 20 %."),
 
     Key::new("identity.function_label", Kind::Text, Unset("\"example.com/function\""),
         "A label of pods or containers whose value names the function; it goes before those of the FaaS platforms."),

@@ -61,10 +61,10 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
-        HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig,
-        Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig,
-        Weights, load_text,
+        AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, EstimateTable,
+        GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig,
+        OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig,
+        StateConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -106,7 +106,19 @@ mod tests {
                     volts_tolerance: 0.01,
                     zone: "psys".into(),
                 }],
-                estimate: EstimateConfig { enabled: Some(true), tdp: Some(Watts(65.0)), idle_share: Some(0.2) },
+                estimate: EstimateConfig {
+                    enabled: Some(true),
+                    tdp: Some(Watts(65.0)),
+                    idle_share: Some(0.2),
+                    profile_file: Some("/power-profile.json".into()),
+                    table: vec![EstimateTable {
+                        cpu_model: Some("EPYC 9R14".into()),
+                        zone: "node".into(),
+                        points: "0:30 100:300".into(),
+                        threads: Some(96),
+                        uncertainty: 0.1,
+                    }],
+                },
             },
             identity: IdentityConfig {
                 function_label: Some("function".into()),

@@ -251,6 +251,37 @@ pub struct EstimateConfig {
     pub tdp: Option<Watts>,
     /// The share of the TDP that an idle package draws.
     pub idle_share: Option<f64>,
+    /// The file of a power profile, which goes before all the rest.
+    pub profile_file: Option<PathBuf>,
+    /// Power by load, which goes before the TDP.
+    pub table: Vec<EstimateTable>,
+}
+
+/// `[[source.estimate.table]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EstimateTable {
+    /// A word of the name of the processors that it is of; of any where not given.
+    #[serde(default)]
+    pub cpu_model: Option<String>,
+    /// The zone that it is of; `package` stands for each package.
+    #[serde(default = "default_table_zone")]
+    pub zone: String,
+    /// Load in per cent and power in watts, as `0:33.6 50:210 100:285.6`.
+    pub points: String,
+    /// Of how many hardware threads it is; of all that are there where not given.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// How far it may be off, as a fraction.
+    #[serde(default = "default_table_uncertainty")]
+    pub uncertainty: f64,
+}
+
+fn default_table_zone() -> String {
+    "package".into()
+}
+
+fn default_table_uncertainty() -> f64 {
+    0.2
 }
 
 /// `[identity]`

@@ -9,11 +9,11 @@ use tracing::{info, warn};
 
 use crate::activity::{ActivityWindow, Topology};
 use crate::clock::Timestamp;
-use crate::config::{Esp32Config, HwmonConfig, MeterConfig, SourceConfig};
+use crate::config::{Esp32Config, EstimateConfig, HwmonConfig, MeterConfig, SourceConfig};
 use crate::confine::{Confinement, Role};
 use crate::host::HostRoots;
 use crate::notice::Notice;
-use crate::source::estimate::{Estimate, cpu_model};
+use crate::source::estimate::{Estimate, PowerProfile, cpu_model};
 use crate::source::hwmon::Hwmon;
 use crate::source::rapl::Tried;
 use crate::source::{IdlePower, Reading, SampledSource, SourceEnd, SourceId, esp32, meter, rapl};
@@ -27,6 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Nanoseconds = Nanoseconds(30 * Nanoseconds::SECOND.0);
 
 static RAPL_UNREADABLE: Notice = Notice::new("rapl_unreadable");
+static UNUSABLE_PROFILE: Notice = Notice::new("estimate_profile");
 
 /// Everything that measures.
 pub(crate) struct Sources {
@@ -66,12 +67,17 @@ impl Sources {
         others |= start_meters(config, runtime, deliver, &stop);
         let measured = choice.source.is_some() || others;
         let estimate = config.estimate.enabled.unwrap_or(!measured).then(|| {
-            let estimate = Estimate::new(&config.estimate, &cpu_model(roots), topology);
+            let model = cpu_model(roots);
+            let estimate = Estimate::new(&config.estimate, power_profile(&config.estimate).as_ref(), &model, topology);
+            for remark in estimate.remarks() {
+                warn!("the estimate: {remark}");
+            }
             if !measured {
                 warn!(
-                    "nothing measures power here, so it is estimated from CPU time and labelled so: {} (connect a meter, \
-                     or set source.estimate.tdp to what the processor's data sheet says)",
-                    estimate.describe()
+                    "nothing measures power here, so it is estimated from CPU time and labelled so: {} (what would make it \
+                     better: {})",
+                    estimate.describe(),
+                    estimate.better(&model)
                 );
             }
             estimate
@@ -135,6 +141,12 @@ impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// The configured power profile. One that cannot be had is told of, and the estimate goes by what else is known.
+fn power_profile(config: &EstimateConfig) -> Option<PowerProfile> {
+    let read = PowerProfile::read(config.profile_file.as_deref()?);
+    read.inspect_err(|error| UNUSABLE_PROFILE.warn(format_args!("{error}; power is estimated without it"))).ok()
 }
 
 /// Reads hwmon on a thread of its own: chips on slow buses take milliseconds to answer. Tells whether there is any.
