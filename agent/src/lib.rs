@@ -17,6 +17,7 @@ pub mod export;
 pub mod fuse;
 pub mod host;
 pub mod identity;
+mod instance;
 pub mod invocation;
 pub mod kernel;
 pub mod ledger;

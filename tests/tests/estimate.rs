@@ -2,8 +2,11 @@
 
 use std::env;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::thread::sleep;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -266,4 +269,83 @@ fn what_one_machine_has_measured_another_estimates_by() -> Result<()> {
     println!("estimated {estimated:.2} J, by the simulated meter {truth:.2} J, ±{:.0}%", uncertainty * 100.0);
     ensure!((estimated / truth - 1.0).abs() < uncertainty, "{estimated} J is not {truth} J, within {uncertainty}");
     Ok(())
+}
+
+/// A Boavizta server that answers whatever it is asked, so often.
+fn boavizta(answers: usize) -> Result<(String, thread::JoinHandle<Result<String>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let answer = fs::read_to_string(ANSWER)?;
+    let server = thread::spawn(move || {
+        let mut asked = String::new();
+        for _ in 0..answers {
+            let (mut stream, _) = listener.accept()?;
+            BufReader::new(&stream).read_line(&mut asked)?;
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len())?;
+        }
+        Ok(asked)
+    });
+    Ok((url, server))
+}
+
+/// The whole agent, with all that it gives up, asks a server and keeps what that says.
+#[test]
+fn a_server_is_asked_once_and_remembered() -> Result<()> {
+    if let Some(reason) = needs_agent() {
+        skip("a_server_is_asked_once_and_remembered", &reason);
+        return Ok(());
+    }
+    let machine = Machine::new()?;
+    let (url, server) = boavizta(1)?;
+    let state = machine.file("state");
+    let config = format!(
+        "[source.estimate]\nboavizta_url = '{url}'\nprovider = 'aws'\ninstance_type = 'm7a.4xlarge'\n[state]\ndirectory = \
+         '{state}'\n"
+    );
+    let kept = Path::new(&state).join("instance-profile.json");
+    for told in ["has answered about aws m7a.4xlarge", "the one that was kept"] {
+        let agent = machine.agent(&config).start()?;
+        ensure!(wait_until(LIMIT, || seen(&agent.samples().ok()?, "node")).is_some(), "{}", agent.log());
+        ensure!(wait_until(LIMIT, || kept.exists().then_some(())).is_some(), "nothing is kept: {}", agent.log());
+        let log = agent.stop()?.log;
+        ensure!(log.contains(told) && log.contains("the power profile of aws m7a.4xlarge on AMD EPYC 9R14"), "{log}");
+    }
+    let asked = server.join().expect("the server has failed")?;
+    ensure!(asked.contains("provider=aws&instance_type=m7a.4xlarge&verbose=true"), "{asked}");
+    Ok(())
+}
+
+/// A server that is late is used from when it answers.
+#[test]
+fn a_server_that_comes_later_makes_the_estimate_better() -> Result<()> {
+    if let Some(reason) = needs_agent() {
+        skip("a_server_that_comes_later_makes_the_estimate_better", &reason);
+        return Ok(());
+    }
+    let machine = Machine::new()?;
+    let address = prony_tests::free_tcp_address()?;
+    let config = format!(
+        "[source.estimate]\ntdp = 65.0\nboavizta_url = 'http://{address}'\nprovider = 'aws'\ninstance_type = \
+         'm7a.4xlarge'\n"
+    );
+    let agent = machine.agent(&config).start()?;
+    ensure!(wait_until(LIMIT, || seen(&agent.samples().ok()?, "package")).is_some(), "{}", agent.log());
+    let log = agent.log();
+    ensure!(log.contains("from the configured TDP") && log.contains("boavizta_unavailable"), "{log}");
+    let listener = TcpListener::bind(address)?;
+    let answer = fs::read_to_string(ANSWER)?;
+    let server = thread::spawn(move || -> Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        BufReader::new(&stream).read_line(&mut String::new())?;
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len())?;
+        Ok(())
+    });
+    ensure!(wait_until(LIMIT, || seen(&agent.samples().ok()?, "node")).is_some(), "{}", agent.log());
+    server.join().expect("the server has failed")?;
+    // What estimated the package before falls silent, and the profile takes over with what it has counted since.
+    let labels = [("zone", "package-estimated"), ("source", "estimate-profile")];
+    let taken = || agent.samples().ok()?.value("prony_zone_measured_joules_total", &labels).ok();
+    ensure!(wait_until(LIMIT, taken).is_some(), "the package stays with its TDP: {}", agent.log());
+    let samples = agent.samples()?;
+    prony_tests::assert_books(&samples)
 }

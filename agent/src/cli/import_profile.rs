@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::clock::{Timestamp, WallAnchor};
+use crate::identity::metadata::http::{Question, Server};
 use crate::source::estimate::boavizta::{Answer, Instance};
 
 use super::EXIT_USAGE;
@@ -17,6 +18,7 @@ Examples:
   curl -o m7a.json 'https://boavizta.example.com/v1/cloud/instance?provider=aws&instance_type=m7a.4xlarge&verbose=true'
   prony import-profile m7a.json --name 'aws m7a.4xlarge' --output /etc/prony/power-profile.json
   prony import-profile m7a.json > power-profile.json
+  prony import-profile 'http://127.0.0.1:5000/v1/cloud/instance?provider=aws&instance_type=m7a.4xlarge&verbose=true'
 
 The agent estimates by it where source.estimate.profile_file names it. A server answers with a similar instance or processor
 where it does not know the one that was asked for: read the warnings.
@@ -26,9 +28,10 @@ Exit codes: 0 success, 1 failure, 2 the answer is not good.";
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ImportProfileArgs {
-    /// The answer to GET /v1/cloud/instance?provider=...&instance_type=...&verbose=true
-    file: PathBuf,
-    /// What the instance is called [default: the file's name]
+    /// The answer to GET /v1/cloud/instance?provider=...&instance_type=...&verbose=true: its file, or where to ask for it
+    #[arg(value_name = "FILE|URL")]
+    from: String,
+    /// What the instance is called [default: the file's name, or what the address asks for]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The power profile to write [default: standard output]
@@ -38,12 +41,11 @@ pub struct ImportProfileArgs {
 
 /// Checks the answer, tells what there is to be known of it, and writes the profile.
 pub fn run(args: &ImportProfileArgs) -> anyhow::Result<ExitCode> {
-    let path = &args.file;
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let From { text, name, origin } = From::open(&args.from)?;
     let answer = match Answer::read(&text) {
         Ok(answer) => answer,
         Err(error) => {
-            eprintln!("prony: {} is no answer about a cloud instance: {error}", path.display());
+            eprintln!("prony: {} is no answer about a cloud instance: {error}", args.from);
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
@@ -52,7 +54,7 @@ pub fn run(args: &ImportProfileArgs) -> anyhow::Result<ExitCode> {
     }
     eprintln!("{}", summary(&answer.instance));
     let now = WallAnchor::take().unix_seconds(Timestamp::now());
-    let profile = answer.profile(&name(args), format!("Boavizta's answer in {}", file_name(path)), now);
+    let profile = answer.profile(args.name.as_deref().unwrap_or(&name), origin, now);
     match &args.output {
         Some(output) => {
             profile.write(output).with_context(|| format!("cannot write {}", output.display()))?;
@@ -63,13 +65,45 @@ pub fn run(args: &ImportProfileArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn name(args: &ImportProfileArgs) -> String {
-    let stem = || args.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    args.name.clone().unwrap_or_else(stem)
+/// An answer, and what is known of it.
+struct From {
+    text: String,
+    name: String,
+    origin: String,
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+impl From {
+    /// Reads a file, or asks a server.
+    fn open(from: &str) -> anyhow::Result<Self> {
+        if from.starts_with("http://") || from.starts_with("https://") {
+            let text = fetch(from).with_context(|| format!("{from} gives no answer"))?;
+            return Ok(Self { text, name: asked_for(from), origin: from.to_owned() });
+        }
+        let path = Path::new(from);
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {from}"))?;
+        let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let origin = format!("Boavizta's answer in {}", part(path.file_name()));
+        Ok(Self { text, name: part(path.file_stem()), origin })
+    }
+}
+
+fn fetch(url: &str) -> anyhow::Result<String> {
+    let uri: hyper::Uri = url.parse()?;
+    let path = uri.path_and_query().map_or("/", hyper::http::uri::PathAndQuery::as_str);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime
+        .block_on(async { Server::of_url(url, None)?.ask(&Question { put: false, path, headers: &[] }).await })?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// The provider and the type that a query asks for.
+fn asked_for(url: &str) -> String {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let values = ["provider", "instance_type"].into_iter().filter_map(|wanted| {
+        let mut fields = query.split('&').filter_map(|field| field.split_once('='));
+        fields.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+    });
+    values.collect::<Vec<_>>().join(" ")
 }
 
 /// What the instance draws: `processors 5.6 W idle to 47.6 W at full load, ...`.
@@ -99,7 +133,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, output) = (folder.path().join("m7a.json"), folder.path().join("profile.json"));
         fs::write(&file, ANSWER).unwrap();
-        let args = ImportProfileArgs { file, name: None, output: Some(output.clone()) };
+        let from = file.to_str().unwrap().to_owned();
+        let args = ImportProfileArgs { from, name: None, output: Some(output.clone()) };
         assert_eq!(run(&args).unwrap(), ExitCode::SUCCESS);
         let profile = PowerProfile::read(&output).unwrap();
         assert_eq!(profile.subject, "m7a on AMD EPYC 9R14");
@@ -112,9 +147,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, output) = (folder.path().join("m7a.json"), folder.path().join("profile.json"));
         fs::write(&file, "{}").unwrap();
-        let args = ImportProfileArgs { file, name: None, output: Some(output.clone()) };
+        let from = file.to_str().unwrap().to_owned();
+        let args = ImportProfileArgs { from, name: None, output: Some(output.clone()) };
         assert_eq!(run(&args).unwrap(), ExitCode::from(EXIT_USAGE));
         assert!(!output.exists());
+    }
+
+    #[test]
+    fn an_address_says_what_it_asks_for() {
+        assert_eq!(asked_for("http://h/v1/cloud/instance?verbose=true&instance_type=m7a&provider=aws"), "aws m7a");
+        assert_eq!(asked_for("http://h/answer.json"), "");
     }
 
     #[test]

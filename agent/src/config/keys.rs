@@ -101,6 +101,8 @@ const TOLERANCE: Kind = Kind::Number(0.0, 0.5);
 /// No machine draws more than 100 kW.
 const WATTS: Kind = Kind::Number(0.0, 100_000.0);
 const METADATA: &[&str] = &["auto", "kubelet", "api-server", "docker", "podman", "cri", "off"];
+/// As Boavizta's servers call them.
+const PROVIDERS: &[&str] = &["aws", "azure", "gcp", "scaleway"];
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 use Absent::{Default, Required, Unset};
@@ -175,6 +177,19 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("source.estimate.profile_file", Kind::Path, Unset("\"/etc/prony/power-profile.json\""),
         "A power profile of this machine: from `prony import-profile`, or from `prony calibrate --export-profile` on one of its \
          kind that has a meter. It goes before tables and the TDP."),
+    Key::new("source.estimate.boavizta_url", Kind::Text, Unset("\"https://boavizta.example.com\""),
+        "A Boavizta server that is asked what this cloud instance draws, once in 30 days; its answer is kept in \
+         `state.directory`. Nobody is asked where it is not given, or where `profile_file` is."),
+    Key::new("source.estimate.ca_file", Kind::Path, Unset("\"/etc/prony/boavizta-ca.pem\""),
+        "Certificates of the authorities that sign the server's, in PEM; the system's where not given."),
+    Key::new("source.estimate.provider", Kind::Choice(PROVIDERS), Unset("\"aws\""),
+        "Whose cloud this is; as the machine's firmware (DMI) says, where not given."),
+    Key::new("source.estimate.instance_type", Kind::Text, Unset("\"m7a.4xlarge\""),
+        "What type of instance this is; as the machine's firmware says (on EC2), where not given."),
+    Key::new("source.estimate.ask_metadata", Kind::Flag, Default("false"),
+        "Whether the cloud's metadata address may be asked what type of instance this is, where neither is known."),
+    Key::new("source.estimate.metadata_url", Kind::Text, Default("\"http://169.254.169.254\""),
+        "The cloud's metadata address."),
     Key::new("source.estimate.table[].cpu_model", Kind::Text, Unset("\"EPYC 9R14\""),
         "A word of the name of the processors that it is of (`model name` in `/proc/cpuinfo`); of any where not given. Of \
          several that fit the longest counts."),

@@ -118,6 +118,12 @@ mod tests {
                         threads: Some(96),
                         uncertainty: 0.1,
                     }],
+                    boavizta_url: Some("https://192.0.2.1".into()),
+                    ca_file: Some("/boavizta-ca".into()),
+                    provider: Some("aws".into()),
+                    instance_type: Some("m7a.4xlarge".into()),
+                    ask_metadata: true,
+                    metadata_url: "http://192.0.2.2".into(),
                 },
             },
             identity: IdentityConfig {

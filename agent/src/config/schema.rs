@@ -242,7 +242,7 @@ fn default_meter_zone() -> String {
 }
 
 /// `[source.estimate]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EstimateConfig {
     /// Whether to estimate: by default only where nothing measures.
@@ -255,6 +255,36 @@ pub struct EstimateConfig {
     pub profile_file: Option<PathBuf>,
     /// Power by load, which goes before the TDP.
     pub table: Vec<EstimateTable>,
+    /// The Boavizta server that is asked about this cloud instance; none where not given.
+    pub boavizta_url: Option<String>,
+    /// Certificates of the authorities that sign the server's, in PEM; the system's where not given.
+    pub ca_file: Option<PathBuf>,
+    /// Whose cloud this is; as the firmware says, where not given.
+    pub provider: Option<String>,
+    /// What type of instance this is; as the firmware says, where not given.
+    pub instance_type: Option<String>,
+    /// Whether the cloud's metadata address may be asked what type of instance this is.
+    pub ask_metadata: bool,
+    /// The cloud's metadata address.
+    pub metadata_url: String,
+}
+
+impl Default for EstimateConfig {
+    fn default() -> Self {
+        Self {
+            enabled: None,
+            tdp: None,
+            idle_share: None,
+            profile_file: None,
+            table: Vec::new(),
+            boavizta_url: None,
+            ca_file: None,
+            provider: None,
+            instance_type: None,
+            ask_metadata: false,
+            metadata_url: "http://169.254.169.254".into(),
+        }
+    }
 }
 
 /// `[[source.estimate.table]]`

@@ -43,7 +43,7 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// Finds and starts what is configured and there. Meters run on `runtime` and deliver by `deliver` until this is
-    /// dropped.
+    /// dropped. `instance` is what is known of the cloud instance that this machine is.
     pub(crate) fn start(
         config: &SourceConfig,
         roots: &HostRoots,
@@ -51,6 +51,7 @@ impl Sources {
         runtime: &Handle,
         deliver: &Deliver,
         confinement: &Arc<Confinement>,
+        instance: Option<PowerProfile>,
     ) -> Self {
         let stop = CancellationToken::new();
         let choice = rapl::choose(&config.rapl, roots);
@@ -68,10 +69,9 @@ impl Sources {
         let measured = choice.source.is_some() || others;
         let estimate = config.estimate.enabled.unwrap_or(!measured).then(|| {
             let model = cpu_model(roots);
-            let estimate = Estimate::new(&config.estimate, power_profile(&config.estimate).as_ref(), &model, topology);
-            for remark in estimate.remarks() {
-                warn!("the estimate: {remark}");
-            }
+            let profile = power_profile(&config.estimate).or(instance);
+            let estimate = Estimate::new(&config.estimate, profile.as_ref(), &model, topology);
+            tell_remarks(&estimate);
             if !measured {
                 warn!(
                     "nothing measures power here, so it is estimated from CPU time and labelled so: {} (what would make it \
@@ -129,6 +129,15 @@ impl Sources {
         }
     }
 
+    /// Estimates by this profile of the cloud instance from now on, where an estimate is wanted and has no profile yet.
+    pub(super) fn estimate_by(&mut self, profile: &PowerProfile, topology: &Topology) {
+        if let Some(estimate) = self.estimate.as_mut().filter(|estimate| !estimate.has_profile()) {
+            *estimate = Estimate::new(&self.config.estimate, Some(profile), &cpu_model(&self.roots), topology);
+            tell_remarks(estimate);
+            info!("from now on power is estimated so: {}", estimate.describe());
+        }
+    }
+
     /// Estimates from what has run, where that is wanted.
     pub(super) fn estimate(&mut self, window: &ActivityWindow, readings: &mut Vec<Reading>) {
         if let Some(estimate) = &mut self.estimate {
@@ -140,6 +149,12 @@ impl Sources {
 impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+fn tell_remarks(estimate: &Estimate) {
+    for remark in estimate.remarks() {
+        warn!("the estimate: {remark}");
     }
 }
 

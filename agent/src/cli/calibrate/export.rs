@@ -11,6 +11,10 @@ use super::findings::{Findings, StepFound, ZoneFound};
 const OTHER_WORK: f64 = 0.20;
 const OTHER_MACHINE: f64 = 0.05;
 
+/// A profile that begins above the first of these loads, or ends below the second, says little of others, per cent.
+const LOW: f64 = 15.0;
+const HIGH: f64 = 85.0;
+
 /// The profile of the machine that is called `subject` and has so many CPUs. Where several meters measure a zone, the surest
 /// counts. `None` where none has told of power at two loads.
 pub(super) fn power_profile(
@@ -28,7 +32,17 @@ pub(super) fn power_profile(
     sources.sort();
     sources.dedup();
     let origin = format!("measured there by {}", sources.join(", "));
-    (!zones.is_empty()).then_some(PowerProfile { subject, origin, made_at, cpus, warnings: Vec::new(), zones })
+    let warnings = narrow(&found.steps).into_iter().collect();
+    (!zones.is_empty()).then_some(PowerProfile { subject, origin, made_at, cpus, warnings, zones })
+}
+
+/// What is to be said where others kept the machine busy, or not all CPUs could be.
+fn narrow(steps: &[StepFound]) -> Option<String> {
+    let loads = || steps.iter().filter_map(|step| step.load_percent);
+    let (least, most) = (loads().reduce(f64::min)?, loads().reduce(f64::max)?);
+    (least > LOW || most < HIGH).then(|| {
+        format!("only loads from {least:.0} to {most:.0} % were measured: power at others is only a guess from these")
+    })
 }
 
 fn zone_power(meter: &ZoneFound, steps: &[StepFound]) -> Option<ZonePower> {
@@ -65,6 +79,16 @@ mod tests {
             watts: watts.map(|watts| watts.map(Watts)).into(),
             uncertainty: RelativeUncertainty(uncertainty),
         }
+    }
+
+    #[test]
+    fn a_machine_that_was_never_idle_is_told_of() {
+        let told = |loads: [f64; 2]| {
+            narrow(&loads.map(|load| StepFound { busy_cpus: 0, seconds: 1.0, load_percent: Some(load) }))
+        };
+        assert_eq!(told([2.0, 99.0]), None);
+        assert!(told([40.0, 99.0]).unwrap().contains("from 40 to 99 %"));
+        assert!(told([2.0, 50.0]).is_some());
     }
 
     fn profile(zones: Vec<ZoneFound>) -> Option<PowerProfile> {

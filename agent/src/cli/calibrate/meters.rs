@@ -51,7 +51,8 @@ impl Meters {
         });
         let estimate = EstimateConfig { enabled: Some(false), ..EstimateConfig::default() };
         let config = SourceConfig { estimate, ..config.clone() };
-        let sources = Sources::start(&config, roots, topology, &Handle::current(), &deliver, &Confinement::none());
+        let sources =
+            Sources::start(&config, roots, topology, &Handle::current(), &deliver, &Confinement::none(), None);
         anyhow::ensure!(
             sources.any_measures(),
             "nothing measures power here, and what is estimated cannot be calibrated: run as root for RAPL, or connect a \

@@ -125,6 +125,7 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
         let profile = export::power_profile(&found, subject(&config), cpus(&config)?, now);
         let profile =
             profile.context("no meter has told enough of what the machine draws under load: give a longer --step")?;
+        found.notes.extend(profile.warnings.iter().cloned());
         profile.write(path).with_context(|| unwritable(path, "--export-profile"))?;
     }
     match args.output {

@@ -82,6 +82,11 @@ impl Estimate {
         format!("{zones}{sure}, from {}", self.basis)
     }
 
+    /// Whether it rests on a profile.
+    pub fn has_profile(&self) -> bool {
+        matches!(self.basis, Basis::Profile { .. })
+    }
+
     /// What should be known of what it rests on: warnings of a profile, and what does not go with this machine.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
