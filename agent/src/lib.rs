@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod confine;
 pub mod export;
+pub mod footprint;
 pub mod fuse;
 pub mod host;
 pub mod identity;

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use prony_tests::{
-    Agent, AgentBuilder, FakeRapl, Running, Samples, free_udp_address, needs_agent, needs_bpf, skip, wait_until,
+    Agent, AgentBuilder, FakeRapl, Running, Samples, assert_lint, free_udp_address, needs_agent, needs_bpf,
+    needs_server, skip, wait_until,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -348,4 +349,45 @@ fn a_server_that_comes_later_makes_the_estimate_better() -> Result<()> {
     ensure!(wait_until(LIMIT, taken).is_some(), "the package stays with its TDP: {}", agent.log());
     let samples = agent.samples()?;
     prony_tests::assert_books(&samples)
+}
+
+#[test]
+fn carbon_and_cost_follow_energy_and_factors() -> Result<()> {
+    if let Some(reason) = needs_agent() {
+        skip("carbon_and_cost_follow_energy_and_factors", &reason);
+        return Ok(());
+    }
+    let machine = Machine::new()?;
+    let prices = machine.file("price.csv");
+    fs::write(&prices, "time,EUR/kWh\n2026-01-01T00:00:00Z,0.3\n")?;
+    let config = format!(
+        "[[source.estimate.table]]\nzone = 'node'\npoints = '0:1000 100:2000'\n[footprint]\ncarbon = 360.0\nprice_file = \
+         '{prices}'\ncurrency = 'EUR'\nhold = '1s'\n"
+    );
+    let agent = machine.agent(&config).start()?;
+    ensure!(wait_until(LIMIT, || seen(&agent.samples().ok()?, "node")).is_some(), "{}", agent.log());
+    let before = agent.samples()?;
+    thread::sleep(LENGTH);
+    let after = agent.samples()?;
+    let zone = [("zone", "node-estimated")];
+    let counted = |name: &str, labels: &[(&str, &str)]| -> Result<f64> {
+        Ok(after.value(name, labels)? - before.value(name, labels)?)
+    };
+    let joules = seen(&after, "node").zip(seen(&before, "node")).map(|(after, before)| after - before);
+    let joules = joules.context("no energy")?;
+    let grams = counted("prony_zone_co2e_grams_total", &zone)?;
+    println!("{joules:.3} J, {grams:.6} g");
+    ensure!(joules > 0.0 && (grams * 10_000.0 / joules - 1.0).abs() < 1e-6, "{grams} g are not of {joules} J");
+    let uncounted =
+        counted("prony_footprint_uncounted_joules_total", &[("zone", "node-estimated"), ("figure", "cost")])?;
+    ensure!((uncounted / joules - 1.0).abs() < 1e-6, "{uncounted} J of {joules} J have no price");
+    let cost = counted("prony_zone_cost_total", &[("zone", "node-estimated"), ("currency", "EUR")])?;
+    ensure!(cost.abs() < 1e-12, "{cost} EUR by a price of long ago");
+    ensure!(agent.log().contains("price.csv has no value"), "{}", agent.log());
+
+    match needs_server("promtool") {
+        Some(reason) => skip("carbon_and_cost_follow_energy_and_factors (the linter)", &reason),
+        None => assert_lint(&agent.metrics()?)?,
+    }
+    Ok(())
 }

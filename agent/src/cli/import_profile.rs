@@ -28,7 +28,7 @@ Exit codes: 0 success, 1 failure, 2 the answer is not good.";
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ImportProfileArgs {
-    /// The answer to GET /v1/cloud/instance?provider=...&instance_type=...&verbose=true: its file, or where to ask for it
+    /// A server's answer about an instance, with verbose=true: its file, or where to ask for it
     #[arg(value_name = "FILE|URL")]
     from: String,
     /// What the instance is called [default: the file's name, or what the address asks for]
@@ -91,8 +91,8 @@ fn fetch(url: &str) -> anyhow::Result<String> {
     let uri: hyper::Uri = url.parse()?;
     let path = uri.path_and_query().map_or("/", hyper::http::uri::PathAndQuery::as_str);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime
-        .block_on(async { Server::of_url(url, None)?.ask(&Question { put: false, path, headers: &[] }).await })?;
+    let server = Server::of_url(url, None)?;
+    let answer = runtime.block_on(Box::pin(server.ask(&Question { put: false, path, headers: &[] })))?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

@@ -81,6 +81,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("state", "What outlives the agent."),
     ("security", "What the agent gives up once it has started."),
     ("prometheus", "The HTTP listener for Prometheus."),
+    ("footprint", "What a kilowatt-hour stands for, for counters of carbon and cost; nobody is asked for it."),
     ("grpc", "The gRPC listener, for Prony's own services and for OTLP traces."),
     (
         "access",
@@ -283,6 +284,18 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("prometheus.listen", Kind::Address, Default("\"127.0.0.1:9190\""), "Where it listens."),
     Key::new("prometheus.processes", Kind::Flag, Default("true"),
         "Whether processes are exported (their number is bounded by `ledger.max_processes`)."),
+
+    Key::new("footprint.carbon", Kind::Number(0.0, 10_000.0), Unset("350.0"),
+        "Grams of carbon dioxide equivalents of a kilowatt-hour. Zones and functions have counters of grams with it."),
+    Key::new("footprint.carbon_file", Kind::Path, Unset("\"/var/lib/carbon/intensity.csv\""),
+        "The same by time: lines `time,grams`, the time in seconds since 1970 or as `2026-01-01T00:00:00Z`. It is read again when it \
+         has changed. `carbon` is used where it has no value."),
+    Key::new("footprint.price", Kind::Number(0.0, 1_000.0), Unset("0.3"),
+        "The price of a kilowatt-hour. Zones and functions have counters of it with it."),
+    Key::new("footprint.price_file", Kind::Path, Unset("\"/var/lib/carbon/price.csv\""), "The same by time, like `carbon_file`."),
+    Key::new("footprint.currency", Kind::Text, Unset("\"EUR\""), "The currency of the price: a label, and nothing else."),
+    Key::new("footprint.hold", Kind::Duration(Duration::from_secs(1), Duration::from_hours(24 * 366)), Default("\"1h\""),
+        "How long a value in a file holds where none follows, in a gap or at the end. Energy after that is not counted, but where there is a value of `carbon` or `price`."),
 
     Key::new("grpc.enabled", Kind::Flag, Default("true"), "Whether there is a gRPC listener."),
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),

@@ -69,8 +69,13 @@ impl Kind {
             Self::Flag => text.parse().ok().map(Value::Boolean),
             Self::Whole(..) => text.parse().ok().map(Value::Integer),
             Self::Number(..) | Self::Positive(_) => text.parse().ok().map(Value::Float),
-            Self::Text | Self::Path | Self::Duration(..) | Self::Address | Self::Choice(_) => None,
-            Self::Zone | Self::LoadPoints => None,
+            Self::Text
+            | Self::Path
+            | Self::Duration(..)
+            | Self::Address
+            | Self::Choice(_)
+            | Self::Zone
+            | Self::LoadPoints => None,
         };
         parsed.unwrap_or_else(|| Value::String(text.into()))
     }

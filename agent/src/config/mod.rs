@@ -18,7 +18,7 @@ pub use problem::{ConfigErrors, Origin, Problem};
 pub use reference::example;
 pub use schema::{
     AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, EstimateTable,
-    GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MetadataChoice,
-    MeterConfig, OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig,
-    SourceConfig, StateConfig, StaticPower, Weights,
+    FootprintConfig, GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig,
+    MetadataChoice, MeterConfig, OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode,
+    SecurityConfig, SourceConfig, StateConfig, StaticPower, Weights,
 };

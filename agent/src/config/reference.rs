@@ -62,9 +62,9 @@ mod tests {
     use super::*;
     use crate::config::{
         AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, EstimateTable,
-        GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig, LedgerConfig, MeterConfig,
-        OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig,
-        StateConfig, Weights, load_text,
+        FootprintConfig, GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InvocationConfig,
+        LedgerConfig, MeterConfig, OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode,
+        SecurityConfig, SourceConfig, StateConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -150,6 +150,14 @@ mod tests {
             state: StateConfig { directory: Some("/state".into()), pin: Some("/bpf".into()) },
             security: SecurityConfig { seccomp: SeccompMode::Log, drop_capabilities: false },
             prometheus: PrometheusConfig { enabled: true, listen: ([0, 0, 0, 0], 9190).into(), processes: false },
+            footprint: FootprintConfig {
+                carbon: Some(350.0),
+                carbon_file: Some("/carbon.csv".into()),
+                price: Some(0.3),
+                price_file: Some("/price.csv".into()),
+                currency: Some("EUR".into()),
+                hold: std::time::Duration::from_mins(1),
+            },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
             access: AccessConfig {
                 certificate_file: Some("/certificate".into()),

@@ -24,10 +24,13 @@ pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
     twice(ways, meters, "address, device and channel", &mut problems);
     let rails = config.source.hwmon.rail.iter().map(|rail| (&rail.chip, &rail.channel));
     twice(rails, root.elements("source.hwmon.rail"), "chip and channel", &mut problems);
+    let tables = config.source.estimate.table.iter().map(|table| (&table.cpu_model, &table.zone));
+    twice(tables, root.elements("source.estimate.table"), "processor and zone", &mut problems);
     problems.extend(same_listener(config, root));
     problems.extend(collector(config, root));
     problems.extend(pin_without_books(config, root));
     problems.extend(instance_servers(config, root));
+    problems.extend(footprint(config, root));
     problems.extend(access(config, root));
     problems.extend(static_zones(root).filter_map(|item| {
         let error = zone_of(item).err()?;
@@ -186,6 +189,20 @@ fn instance_servers(config: &Config, root: &Item) -> Option<Problem> {
         }
         _ => None,
     }
+}
+
+/// A price without a currency.
+fn footprint(config: &Config, root: &Item) -> Option<Problem> {
+    let footprint = &config.footprint;
+    let key = match (&footprint.price, &footprint.price_file) {
+        (Some(_), _) => "footprint.price",
+        (None, Some(_)) => "footprint.price_file",
+        (None, None) => return None,
+    };
+    footprint.currency.is_none().then(|| {
+        let problem = format!("`{key}` is given, but no `footprint.currency`");
+        Problem::new(root.origin_of(key), problem, "say what it is in, as 'EUR'")
+    })
 }
 
 fn collector(config: &Config, root: &Item) -> Option<Problem> {

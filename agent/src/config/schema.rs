@@ -38,6 +38,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// The HTTP listener for Prometheus.
     pub prometheus: PrometheusConfig,
+    /// What a kilowatt-hour stands for.
+    pub footprint: FootprintConfig,
     /// The gRPC listener.
     pub grpc: GrpcConfig,
     /// Who may come in at both listeners.
@@ -564,6 +566,38 @@ pub struct PrometheusConfig {
 impl Default for PrometheusConfig {
     fn default() -> Self {
         Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true }
+    }
+}
+
+/// `[footprint]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FootprintConfig {
+    /// Grams of carbon dioxide equivalents of a kilowatt-hour.
+    pub carbon: Option<f64>,
+    /// A file that has them by time.
+    pub carbon_file: Option<PathBuf>,
+    /// The price of a kilowatt-hour.
+    pub price: Option<f64>,
+    /// A file that has it by time.
+    pub price_file: Option<PathBuf>,
+    /// The currency of the price.
+    pub currency: Option<String>,
+    /// How long a value in a file holds where none follows.
+    #[serde(with = "duration")]
+    pub hold: Duration,
+}
+
+impl Default for FootprintConfig {
+    fn default() -> Self {
+        Self {
+            carbon: None,
+            carbon_file: None,
+            price: None,
+            price_file: None,
+            currency: None,
+            hold: Duration::from_hours(1),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The server's last answer, in the state's folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -54,7 +54,7 @@ impl Cache {
     }
 }
 
-fn write(path: &PathBuf, profile: &PowerProfile) {
+fn write(path: &Path, profile: &PowerProfile) {
     if let Err(error) = profile.write(path) {
         warn!("{} cannot be written ({error}): the server is asked again at the next start", path.display());
     }

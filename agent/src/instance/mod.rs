@@ -64,13 +64,9 @@ impl InstanceProfile {
 
     /// What there is to begin with: what was kept, else an answer that comes soon.
     pub(crate) async fn begin(&mut self) -> Option<PowerProfile> {
-        match tokio::time::timeout(FIRST_PATIENCE, self.find()).await {
-            Ok(found) => found.inspect_err(|error| self.tell(error)).ok().or_else(|| self.kept_before()),
-            Err(_) => {
-                self.tell(&format!("no answer within {} s", FIRST_PATIENCE.as_secs()));
-                self.kept_before()
-            }
-        }
+        let slow = |_| Err(format!("no answer within {} s", FIRST_PATIENCE.as_secs()));
+        let found = tokio::time::timeout(FIRST_PATIENCE, self.find()).await.unwrap_or_else(slow);
+        found.inspect_err(|error| tell(error)).ok().or_else(|| self.kept_before())
     }
 
     /// Asks until there is an answer, and hands it over.
@@ -80,7 +76,7 @@ impl InstanceProfile {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             match self.find().await {
                 Ok(profile) => return take(profile),
-                Err(error) => self.tell(&error),
+                Err(error) => tell(&error),
             }
         }
     }
@@ -134,10 +130,10 @@ impl InstanceProfile {
             found.map_err(|error| format!("the metadata address {url} does not tell the type: {error}"))?;
         Ok(InstanceName { provider, instance_type })
     }
+}
 
-    fn tell(&self, error: &str) {
-        let fix =
-            "power is estimated by what else is known until there is an answer; 'prony import-profile' needs no server";
-        NO_ANSWER.warn(format_args!("{error}; {fix}"));
-    }
+fn tell(error: &str) {
+    let fix =
+        "power is estimated by what else is known until there is an answer; 'prony import-profile' needs no server";
+    NO_ANSWER.warn(format_args!("{error}; {fix}"));
 }

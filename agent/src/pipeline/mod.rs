@@ -95,7 +95,7 @@ pub async fn run(
     let access = Access::open(&config.access)?;
     let mut listeners = JoinSet::new();
     if config.prometheus.enabled {
-        let server = prometheus::Server::bind(&config.prometheus, &access).await?;
+        let server = prometheus::Server::bind(&config.prometheus, &access).await?.counting(&config.footprint);
         info!("metrics at {}", server.url()?);
         listeners.spawn(server.run(snapshots.clone(), metrics, shutdown.clone()));
     }
@@ -251,6 +251,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("state", old.state != new.state),
         ("security", old.security != new.security),
         ("prometheus", old.prometheus != new.prometheus),
+        ("footprint", old.footprint != new.footprint),
         ("grpc", old.grpc != new.grpc),
         ("access", old.access != new.access),
         ("otlp", old.otlp != new.otlp),

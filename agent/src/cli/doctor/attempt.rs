@@ -64,7 +64,13 @@ impl EstimateBasis {
         };
         let estimate = Estimate::new(config, profile.as_ref(), &model, topology);
         let problems = error.into_iter().chain(estimate.remarks().iter().cloned()).collect();
-        Self { text: estimate.describe(), problems, better: estimate.better(&model) }
+        let better = match &config.boavizta_url {
+            Some(url) if profile.is_none() => {
+                format!("{url} is asked when the agent starts, which says what it answers")
+            }
+            _ => estimate.better(&model),
+        };
+        Self { text: estimate.describe(), problems, better }
     }
 }
 

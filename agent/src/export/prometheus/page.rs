@@ -4,6 +4,7 @@ use crate::export::containers::ContainerLine;
 use crate::snapshot::Snapshot;
 
 use super::exposition::Exposition;
+use super::footprint::Footprint;
 use super::negotiation::Format;
 use super::own_process::OwnProcess;
 use super::own_telemetry;
@@ -33,6 +34,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) shown: Shown,
     /// How busy the CPUs are, from 0 to 1.
     pub(super) usage_ratio: f64,
+    /// Carbon and cost, where they are counted.
+    pub(super) footprint: Option<&'a Footprint>,
     /// The agent's own cost.
     pub(super) own: OwnProcess,
     /// The agent's own telemetry, in text 0.0.4.
@@ -65,6 +68,9 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
     invocations::write(&mut page, snapshot, &groups);
     prony::others(&mut page, snapshot, processes.as_ref(), around.shown.commands, &groups);
     prony::node(&mut page, snapshot);
+    if let Some(footprint) = around.footprint {
+        footprint.write(&mut page, snapshot);
+    }
 
     around.own.write(&mut page);
     page.append(&own_telemetry::adapt(around.telemetry, page.format()));

@@ -120,7 +120,8 @@ impl Server {
     }
 
     async fn send(&self, question: &Question<'_>) -> Result<Body, HttpError> {
-        in_time(PATIENCE, async {
+        // Boxed: a connection over TLS is large, and so would be all that wait for it.
+        let answer = Box::pin(async {
             match self {
                 Self::Http { host, port } => {
                     let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(HttpError::Connect)?;
@@ -141,8 +142,8 @@ impl Server {
                     request(stream, "localhost", question).await
                 }
             }
-        })
-        .await
+        });
+        in_time(PATIENCE, answer).await
     }
 }
 

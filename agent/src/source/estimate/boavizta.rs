@@ -49,8 +49,7 @@ pub enum NotAnAnswer {
     Refused(String),
     /// Something is not there.
     #[error(
-        "it has no {0}: ask for /v1/cloud/instance?provider=...&instance_type=...&verbose=true, of a server of version 1.2 or \
-         later"
+        "it has no {0}: ask for /v1/cloud/instance?provider=...&instance_type=...&verbose=true, of a current server"
     )]
     Missing(String),
     /// Something makes no sense.
@@ -325,12 +324,11 @@ mod tests {
     /// The answer with the value at a path replaced, or taken out.
     fn changed(path: &str, value: Option<Value>) -> String {
         let mut answer: Value = serde_json::from_str(ANSWER).unwrap();
-        match value {
-            Some(value) => *answer.pointer_mut(path).unwrap() = value,
-            None => {
-                let (parent, name) = path.rsplit_once('/').unwrap();
-                answer.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
-            }
+        if let Some(value) = value {
+            *answer.pointer_mut(path).unwrap() = value;
+        } else {
+            let (parent, name) = path.rsplit_once('/').unwrap();
+            answer.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
         }
         answer.to_string()
     }

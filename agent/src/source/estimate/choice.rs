@@ -62,9 +62,9 @@ impl Choice {
             }
             unused = Some(format!("the power profile of {} has no zone that is on this machine", profile.subject));
         }
-        let by_table = || Self::by_tables(&config.table, model_name);
-        let choice = by_table().unwrap_or_else(|| Self::by_tdp(config, model_name, topology));
-        Self { remarks: unused.into_iter().collect(), ..choice }
+        let by_tables = Self::by_tables(&config.table, model_name, topology);
+        let choice = by_tables.unwrap_or_else(|| Self::by_tdp(config, model_name, topology));
+        Self { remarks: unused.into_iter().chain(choice.remarks).collect(), ..choice }
     }
 
     fn by_profile(profile: &PowerProfile, own: Vec<ZonePower>, topology: &Topology) -> Self {
@@ -80,7 +80,7 @@ impl Choice {
     }
 
     /// The table with the longest name that the processor's contains, and those beside it for other zones.
-    fn by_tables(tables: &[EstimateTable], model_name: &str) -> Option<Self> {
+    fn by_tables(tables: &[EstimateTable], model_name: &str, topology: &Topology) -> Option<Self> {
         let mut fitting: Vec<_> = tables
             .iter()
             .filter(|table| table.cpu_model.as_deref().is_none_or(|model| contains_word(model_name, model)))
@@ -90,8 +90,17 @@ impl Choice {
         let best = fitting.first()?;
         let basis = Basis::Table(best.cpu_model.clone());
         let of_best = fitting.iter().filter(|table| table.cpu_model == best.cpu_model);
-        let powers: Vec<_> = of_best.filter_map(|table| power(table)).collect();
-        (!powers.is_empty()).then_some(Self { powers, basis, remarks: Vec::new() })
+        let powers = of_best.filter_map(|table| power(table));
+        let (powers, absent): (Vec<_>, Vec<_>) = powers.partition(|power| !power.of_machine(topology).is_empty());
+        let remark = |power: &ZonePower| format!("the table of {} is of no zone on this machine", power.zone);
+        let remarks: Vec<_> = absent.iter().map(remark).collect();
+        if powers.is_empty() {
+            for remark in remarks {
+                BAD_CONFIG.warn(remark);
+            }
+            return None;
+        }
+        Some(Self { powers, basis, remarks })
     }
 
     fn by_tdp(config: &EstimateConfig, model_name: &str, topology: &Topology) -> Self {

@@ -50,12 +50,16 @@ impl Estimate {
     /// else by the name. What is of no use on this machine is told and not used.
     pub fn new(config: &EstimateConfig, profile: Option<&PowerProfile>, model_name: &str, topology: &Topology) -> Self {
         let Choice { powers, basis, remarks } = Choice::make(config, profile, model_name, topology);
-        let zones = powers.into_iter().flat_map(|power| {
-            let of_machine = power.of_machine(topology);
-            let ZonePower { curve, uncertainty, .. } = power;
-            of_machine.into_iter().map(move |(zone, part)| EstimatedZone::new(zone, curve.clone(), part, uncertainty))
-        });
-        Self { id: SourceId(basis.source().into()), zones: zones.collect(), basis, remarks }
+        let mut zones: Vec<EstimatedZone> = Vec::new();
+        for power in powers {
+            for (zone, part) in power.of_machine(topology) {
+                // A zone has one counter; the first goes.
+                if zones.iter().all(|it| it.zone != zone) {
+                    zones.push(EstimatedZone::new(zone, power.curve.clone(), part, power.uncertainty));
+                }
+            }
+        }
+        Self { id: SourceId(basis.source().into()), zones, basis, remarks }
     }
 
     /// The zones that it estimates.

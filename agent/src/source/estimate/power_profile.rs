@@ -1,10 +1,10 @@
 //! What a machine draws by its load, as it is handed on from one machine to another.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::clock::UnixSeconds;
+use crate::source::Zone;
 
 use super::profile_document::NotAPowerProfile;
 use super::zone_power::ZonePower;
@@ -77,7 +77,12 @@ impl PowerProfile {
 
     /// The zone that is there twice, if one is.
     pub(super) fn twice(&self) -> Option<&ZonePower> {
-        let mut seen = BTreeSet::new();
-        self.zones.iter().find(|it| !seen.insert(&it.zone))
+        // `package` stands for `package-0` too.
+        let overlap = |one: &Zone, other: &Zone| {
+            one.name == other.name && (one.socket == other.socket || one.socket.is_none() || other.socket.is_none())
+        };
+        let before = |index: usize| &self.zones[..index];
+        let again = |(index, it): &(usize, &ZonePower)| before(*index).iter().any(|one| overlap(&one.zone, &it.zone));
+        self.zones.iter().enumerate().find(again).map(|(_, it)| it)
     }
 }

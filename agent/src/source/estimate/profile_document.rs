@@ -209,6 +209,7 @@ mod tests {
             (r#"{"version": 1, "static_power": []}"#.to_owned(), "'format' is not"),
             (changed("\"version\": 1", "\"version\": 2"), "version is 2"),
             (changed("\"dram-0\"", "\"node\""), "zone node: is there twice"),
+            (changed("\"dram-0\"", "\"package-0\""), "zone package-0: is there twice"),
             (changed("\"node\"", "\"rest\""), "zone rest:"),
             (changed("0.25", "2.5"), "fraction from 0 to 1"),
             (changed("\"threads\": 16", "\"threads\": 0"), "0 threads"),

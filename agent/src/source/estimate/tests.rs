@@ -145,6 +145,16 @@ fn the_table_that_fits_best_goes_before_the_tdp() {
     assert_eq!(ends(&estimate("Intel(R) N100"))[0], zone("package-0", 1_000, 2_000));
 }
 
+#[test]
+fn tables_of_no_zone_here_leave_the_tdp_and_each_zone_has_one_counter() {
+    let tables = |tables| EstimateConfig { table: tables, ..configured(100.0) };
+    let elsewhere = tables(vec![table(None, "package-7", "0:1 100:2", None)]);
+    assert_eq!(ends(&Estimate::new(&elsewhere, None, "", &topology(1, 2))), [zone("package-0", 10_000, 102_000)]);
+    let twice = vec![table(None, "package-0", "0:1 100:2", None), table(None, "package", "0:3 100:4", None)];
+    let estimate = Estimate::new(&tables(twice), None, "", &topology(2, 2));
+    assert_eq!(ends(&estimate), [zone("package-0", 1_000, 2_000), zone("package-1", 3_000, 4_000)]);
+}
+
 fn profile(zones: &[(&str, Option<usize>, &str, f64)], cpus: usize) -> PowerProfile {
     let power = |(zone, threads, points, uncertainty): &(&str, Option<usize>, &str, f64)| ZonePower {
         zone: ZonePower::zone_of(zone).expect("a zone"),
