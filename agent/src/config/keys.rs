@@ -176,7 +176,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("source.estimate.idle_share", Kind::Number(0.0, 1.0), Unset("0.15"),
         "The share of the TDP that an idle package draws; by CPU model where not given."),
     Key::new("source.estimate.profile_file", Kind::Path, Unset("\"/etc/prony/power-profile.json\""),
-        "A power profile of this machine: from `prony import-profile`, or from `prony calibrate --export-profile` on one of its \
+        "A power profile of this machine: from `prony import-profile`, or from `prony calibrate --export-profile FILE` on one of its \
          kind that has a meter. It goes before tables and the TDP."),
     Key::new("source.estimate.boavizta_url", Kind::Text, Unset("\"https://boavizta.example.com\""),
         "A Boavizta server that is asked what this cloud instance draws, once in 30 days; its answer is kept in \
