@@ -5,6 +5,7 @@ pub mod check_config;
 mod cpu_ticks;
 pub mod doctor;
 pub mod import_config;
+pub mod import_profile;
 mod kept_warnings;
 mod logging;
 pub mod meter_sim;
@@ -58,6 +59,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Turn the ESP32 system's per-node configuration into Prony's
     ImportConfig(import_config::ImportConfigArgs),
+    /// Turn a Boavizta server's answer about a cloud instance into a power profile
+    ImportProfile(import_profile::ImportProfileArgs),
     /// Stand in for a power meter
     MeterSim(meter_sim::MeterSimArgs),
 }
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Record(args) => record::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::ImportConfig(args) => import_config::run(&args),
+        Command::ImportProfile(args) => import_profile::run(&args),
         Command::MeterSim(args) => block_on(meter_sim::run(args)),
     };
     result.unwrap_or_else(|error| {

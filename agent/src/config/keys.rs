@@ -65,7 +65,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("source.hwmon.rail[]", "One rail with a meaning of its own; repeat the section for further ones."),
     ("source.esp32[]", "One channel of an ESP32 meter that speaks protocol v1; repeat the section for further ones."),
     ("source.meter[]", "One channel of a meter that speaks Prony's protocol v2; repeat the section for further ones."),
-    ("source.estimate", "The model for machines without a meter."),
+    ("source.estimate", "The model for machines without a meter; `docs/estimate.md` says how it works."),
+    (
+        "source.estimate.table[]",
+        "Power by load of a processor or of this machine, where no profile is named; repeat the section for further ones.",
+    ),
     ("identity", "Who containers and functions are."),
     ("attribution", "How energy is shared out."),
     (
@@ -77,6 +81,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("state", "What outlives the agent."),
     ("security", "What the agent gives up once it has started."),
     ("prometheus", "The HTTP listener for Prometheus."),
+    ("footprint", "What a kilowatt-hour stands for, for counters of carbon and cost; nobody is asked for it."),
     ("grpc", "The gRPC listener, for Prony's own services and for OTLP traces."),
     (
         "access",
@@ -98,6 +103,8 @@ const TOLERANCE: Kind = Kind::Number(0.0, 0.5);
 /// No machine draws more than 100 kW.
 const WATTS: Kind = Kind::Number(0.0, 100_000.0);
 const METADATA: &[&str] = &["auto", "kubelet", "api-server", "docker", "podman", "cri", "off"];
+/// As Boavizta's servers call them.
+const PROVIDERS: &[&str] = &["aws", "azure", "gcp", "scaleway"];
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 use Absent::{Default, Required, Unset};
@@ -169,6 +176,35 @@ pub(super) const KEYS: &[Key] = &[
         "Thermal design power of one package, in watts; by CPU model where not given."),
     Key::new("source.estimate.idle_share", Kind::Number(0.0, 1.0), Unset("0.15"),
         "The share of the TDP that an idle package draws; by CPU model where not given."),
+    Key::new("source.estimate.profile_file", Kind::Path, Unset("\"/etc/prony/power-profile.json\""),
+        "A power profile of this machine: from `prony import-profile`, or from `prony calibrate --export-profile FILE` on one of its \
+         kind that has a meter. It goes before tables and the TDP."),
+    Key::new("source.estimate.boavizta_url", Kind::Text, Unset("\"https://boavizta.example.com\""),
+        "A Boavizta server that is asked what this cloud instance draws, once in 30 days; its answer is kept in \
+         `state.directory`. Nobody is asked where it is not given, or where `profile_file` is."),
+    Key::new("source.estimate.ca_file", Kind::Path, Unset("\"/etc/prony/boavizta-ca.pem\""),
+        "Certificates of the authorities that sign the server's, in PEM; the system's where not given."),
+    Key::new("source.estimate.provider", Kind::Choice(PROVIDERS), Unset("\"aws\""),
+        "Whose cloud this is; as the machine's firmware (DMI) says, where not given."),
+    Key::new("source.estimate.instance_type", Kind::Text, Unset("\"m7a.4xlarge\""),
+        "What type of instance this is; as the machine's firmware says (on EC2), where not given."),
+    Key::new("source.estimate.ask_metadata", Kind::Flag, Default("false"),
+        "Whether the cloud's metadata address may be asked what type of instance this is, where neither is known."),
+    Key::new("source.estimate.metadata_url", Kind::Text, Default("\"http://169.254.169.254\""),
+        "The cloud's metadata address."),
+    Key::new("source.estimate.table[].cpu_model", Kind::Text, Unset("\"EPYC 9R14\""),
+        "A word of the name of the processors that it is of (`model name` in `/proc/cpuinfo`); of any where not given. Of \
+         several that fit the longest counts."),
+    Key::new("source.estimate.table[].zone", Kind::Zone, Default("\"package\""),
+        "The zone that it is of; `package` stands for each package."),
+    Key::new("source.estimate.table[].points", Kind::LoadPoints, Required("\"0:33.6 10:89.6 50:210 100:285.6\""),
+        "Load in per cent and power in watts: from 0 to 100 %, in order, with power that does not fall. Between two points it \
+         follows a straight line."),
+    Key::new("source.estimate.table[].threads", Kind::Whole(1, 65_536), Unset("96"),
+        "Of how many hardware threads the power is: a virtual machine that has less has that part of it. All that are there, \
+         where not given."),
+    Key::new("source.estimate.table[].uncertainty", Kind::Number(0.0, 1.0), Default("0.2"),
+        "How far the power may be off (one sigma), as a fraction: 0.2 is 20 %."),
 
     Key::new("identity.function_label", Kind::Text, Unset("\"example.com/function\""),
         "A label of pods or containers whose value names the function; it goes before those of the FaaS platforms."),
@@ -255,6 +291,19 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("prometheus.page", Kind::Flag, Default("true"),
         "Whether there is a page to look at, at `/`. It keeps the last hour by seconds and the last day by minutes: a few MiB of \
          memory, and of files where there is a `state.directory`."),
+
+    Key::new("footprint.carbon", Kind::Number(0.0, 10_000.0), Unset("350.0"),
+        "Grams of carbon dioxide equivalents of a kilowatt-hour. Zones and functions have counters of grams with it."),
+    Key::new("footprint.carbon_file", Kind::Path, Unset("\"/var/lib/carbon/intensity.csv\""),
+        "The same by time: lines `time,grams`, the time in seconds since 1970 or as `2026-01-01T00:00:00Z`. It is read again when it \
+         has changed. `carbon` is used where it has no value."),
+    Key::new("footprint.price", Kind::Number(0.0, 1_000.0), Unset("0.3"),
+        "The price of a kilowatt-hour. Zones and functions have counters of it with it."),
+    Key::new("footprint.price_file", Kind::Path, Unset("\"/var/lib/carbon/price.csv\""), "The same by time, like `carbon_file`."),
+    Key::new("footprint.currency", Kind::Text, Unset("\"EUR\""), "The currency of the price: a label, and nothing else."),
+    Key::new("footprint.hold", Kind::Duration(Duration::from_secs(1), Duration::from_hours(24 * 366)), Default("\"1h\""),
+        "How long a value in a file holds where none follows, in a gap or at the end. Energy after that is not counted, but where there is a value of `carbon` or `price`."),
+
     Key::new("grpc.enabled", Kind::Flag, Default("true"), "Whether there is a gRPC listener."),
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),
     Key::new("grpc.backlog", Kind::Whole(1, 65_536), Default("16"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use crate::source::Zone;
+use crate::source::estimate::LoadPoints;
 
 /// The values that a key takes.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// The name of a zone.
     Zone,
+    /// Power by load.
+    LoadPoints,
 }
 
 impl Kind {
@@ -52,6 +55,10 @@ impl Kind {
                 Some(Err(error)) => return Err(error.to_string()),
                 zone => zone.is_some(),
             },
+            Self::LoadPoints => match value.as_str().map(str::parse::<LoadPoints>) {
+                Some(Err(error)) => return Err(error.to_string()),
+                points => points.is_some(),
+            },
         };
         if good { Ok(()) } else { Err(self.advice(value)) }
     }
@@ -62,7 +69,13 @@ impl Kind {
             Self::Flag => text.parse().ok().map(Value::Boolean),
             Self::Whole(..) => text.parse().ok().map(Value::Integer),
             Self::Number(..) | Self::Positive(_) => text.parse().ok().map(Value::Float),
-            Self::Text | Self::Path | Self::Duration(..) | Self::Address | Self::Choice(_) | Self::Zone => None,
+            Self::Text
+            | Self::Path
+            | Self::Duration(..)
+            | Self::Address
+            | Self::Choice(_)
+            | Self::Zone
+            | Self::LoadPoints => None,
         };
         parsed.unwrap_or_else(|| Value::String(text.into()))
     }
@@ -103,6 +116,7 @@ impl fmt::Display for Kind {
                 write!(out, "one of {}", words.join(", "))
             }
             Self::Zone => out.write_str("the name of a zone"),
+            Self::LoadPoints => out.write_str("loads in % and watts, as '0:33.6 50:210 100:285.6'"),
         }
     }
 }

@@ -18,8 +18,8 @@ pub use load::{DEFAULT_FILE, Loaded, Override, load, load_text};
 pub use problem::{ConfigErrors, Origin, Problem};
 pub use reference::example;
 pub use schema::{
-    AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
-    HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig, InfluxdbVersion, InvocationConfig,
-    LedgerConfig, MetadataChoice, MeterConfig, OtlpConfig, Policy, PowerapiSchema, PrometheusConfig, RaplConfig,
-    RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig, StaticPower, Weights,
+    AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, EstimateTable,
+    FootprintConfig, GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig, InfluxdbVersion,
+    InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig, OtlpConfig, Policy, PowerapiSchema, PrometheusConfig,
+    RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig, StaticPower, Weights,
 };

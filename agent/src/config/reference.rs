@@ -61,10 +61,10 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, GrpcConfig,
-        HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig, InvocationConfig, LedgerConfig,
-        MeterConfig, OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig,
-        SourceConfig, StateConfig, Weights, load_text,
+        AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, EstimateTable,
+        FootprintConfig, GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig,
+        InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface,
+        SeccompMode, SecurityConfig, SourceConfig, StateConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -106,7 +106,25 @@ mod tests {
                     volts_tolerance: 0.01,
                     zone: "psys".into(),
                 }],
-                estimate: EstimateConfig { enabled: Some(true), tdp: Some(Watts(65.0)), idle_share: Some(0.2) },
+                estimate: EstimateConfig {
+                    enabled: Some(true),
+                    tdp: Some(Watts(65.0)),
+                    idle_share: Some(0.2),
+                    profile_file: Some("/power-profile.json".into()),
+                    table: vec![EstimateTable {
+                        cpu_model: Some("EPYC 9R14".into()),
+                        zone: "node".into(),
+                        points: "0:30 100:300".into(),
+                        threads: Some(96),
+                        uncertainty: 0.1,
+                    }],
+                    boavizta_url: Some("https://192.0.2.1".into()),
+                    ca_file: Some("/boavizta-ca".into()),
+                    provider: Some("aws".into()),
+                    instance_type: Some("m7a.4xlarge".into()),
+                    ask_metadata: true,
+                    metadata_url: "http://192.0.2.2".into(),
+                },
             },
             identity: IdentityConfig {
                 function_label: Some("function".into()),
@@ -137,6 +155,14 @@ mod tests {
                 processes: false,
                 page: false,
                 powerapi: true,
+            },
+            footprint: FootprintConfig {
+                carbon: Some(350.0),
+                carbon_file: Some("/carbon.csv".into()),
+                price: Some(0.3),
+                price_file: Some("/price.csv".into()),
+                currency: Some("EUR".into()),
+                hold: std::time::Duration::from_mins(1),
             },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
             access: AccessConfig {

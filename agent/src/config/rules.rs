@@ -25,10 +25,14 @@ pub(super) fn errors(config: &Config, root: &Item) -> Vec<Problem> {
     twice(ways, meters, "address, device and channel", &mut problems);
     let rails = config.source.hwmon.rail.iter().map(|rail| (&rail.chip, &rail.channel));
     twice(rails, root.elements("source.hwmon.rail"), "chip and channel", &mut problems);
+    let tables = config.source.estimate.table.iter().map(|table| (&table.cpu_model, &table.zone));
+    twice(tables, root.elements("source.estimate.table"), "processor and zone", &mut problems);
     problems.extend(same_listener(config, root));
     problems.extend(collector(config, root));
     problems.extend(influxdb::error(config, root));
     problems.extend(pin_without_books(config, root));
+    problems.extend(instance_servers(config, root));
+    problems.extend(footprint(config, root));
     problems.extend(access(config, root));
     problems.extend(static_zones(root).filter_map(|item| {
         let error = zone_of(item).err()?;
@@ -158,6 +162,48 @@ fn pin_without_books(config: &Config, root: &Item) -> Option<Problem> {
             "`state.pin` is given, but no `state.directory`",
             "say where the books are kept, as '/var/lib/prony'",
         )
+    })
+}
+
+/// Who is asked about a cloud instance.
+fn instance_servers(config: &Config, root: &Item) -> Option<Problem> {
+    let estimate = &config.source.estimate;
+    let wrong = |name: &str, url: &str, example: &str| {
+        let key = format!("source.estimate.{name}");
+        let fix = format!("write it with http:// or https:// and without a path, as '{example}'");
+        Problem::new(root.origin_of(&key), format!("`{key}` is \"{url}\""), fix)
+    };
+    let is_good = |url: &str| {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        rest.is_some_and(|rest| {
+            !rest.trim_end_matches('/').is_empty() && !rest.trim_end_matches('/').contains(['/', ' ', '@'])
+        })
+    };
+    match &estimate.boavizta_url {
+        Some(url) if !is_good(url) => Some(wrong("boavizta_url", url, "https://boavizta.example.com")),
+        None if estimate.ask_metadata => Some(Problem::new(
+            root.origin_of("source.estimate.ask_metadata"),
+            "`source.estimate.ask_metadata` is true, but no `source.estimate.boavizta_url` is given",
+            "name the server that is to be asked about the instance",
+        )),
+        _ if !is_good(&estimate.metadata_url) => {
+            Some(wrong("metadata_url", &estimate.metadata_url, "http://169.254.169.254"))
+        }
+        _ => None,
+    }
+}
+
+/// A price without a currency.
+fn footprint(config: &Config, root: &Item) -> Option<Problem> {
+    let footprint = &config.footprint;
+    let key = match (&footprint.price, &footprint.price_file) {
+        (Some(_), _) => "footprint.price",
+        (None, Some(_)) => "footprint.price_file",
+        (None, None) => return None,
+    };
+    footprint.currency.is_none().then(|| {
+        let problem = format!("`{key}` is given, but no `footprint.currency`");
+        Problem::new(root.origin_of(key), problem, "say what it is in, as 'EUR'")
     })
 }
 

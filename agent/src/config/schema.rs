@@ -38,6 +38,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// The HTTP listener for Prometheus.
     pub prometheus: PrometheusConfig,
+    /// What a kilowatt-hour stands for.
+    pub footprint: FootprintConfig,
     /// The gRPC listener.
     pub grpc: GrpcConfig,
     /// Who may come in at both listeners.
@@ -244,7 +246,7 @@ fn default_meter_zone() -> String {
 }
 
 /// `[source.estimate]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EstimateConfig {
     /// Whether to estimate: by default only where nothing measures.
@@ -253,6 +255,67 @@ pub struct EstimateConfig {
     pub tdp: Option<Watts>,
     /// The share of the TDP that an idle package draws.
     pub idle_share: Option<f64>,
+    /// The file of a power profile, which goes before all the rest.
+    pub profile_file: Option<PathBuf>,
+    /// Power by load, which goes before the TDP.
+    pub table: Vec<EstimateTable>,
+    /// The Boavizta server that is asked about this cloud instance; none where not given.
+    pub boavizta_url: Option<String>,
+    /// Certificates of the authorities that sign the server's, in PEM; the system's where not given.
+    pub ca_file: Option<PathBuf>,
+    /// Whose cloud this is; as the firmware says, where not given.
+    pub provider: Option<String>,
+    /// What type of instance this is; as the firmware says, where not given.
+    pub instance_type: Option<String>,
+    /// Whether the cloud's metadata address may be asked what type of instance this is.
+    pub ask_metadata: bool,
+    /// The cloud's metadata address.
+    pub metadata_url: String,
+}
+
+impl Default for EstimateConfig {
+    fn default() -> Self {
+        Self {
+            enabled: None,
+            tdp: None,
+            idle_share: None,
+            profile_file: None,
+            table: Vec::new(),
+            boavizta_url: None,
+            ca_file: None,
+            provider: None,
+            instance_type: None,
+            ask_metadata: false,
+            metadata_url: "http://169.254.169.254".into(),
+        }
+    }
+}
+
+/// `[[source.estimate.table]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EstimateTable {
+    /// A word of the name of the processors that it is of; of any where not given.
+    #[serde(default)]
+    pub cpu_model: Option<String>,
+    /// The zone that it is of; `package` stands for each package.
+    #[serde(default = "default_table_zone")]
+    pub zone: String,
+    /// Load in per cent and power in watts, as `0:33.6 50:210 100:285.6`.
+    pub points: String,
+    /// Of how many hardware threads it is; of all that are there where not given.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// How far it may be off, as a fraction.
+    #[serde(default = "default_table_uncertainty")]
+    pub uncertainty: f64,
+}
+
+fn default_table_zone() -> String {
+    "package".into()
+}
+
+fn default_table_uncertainty() -> f64 {
+    0.2
 }
 
 /// `[identity]`
@@ -514,6 +577,38 @@ impl Default for PrometheusConfig {
             processes: true,
             page: true,
             powerapi: false,
+        }
+    }
+}
+
+/// `[footprint]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FootprintConfig {
+    /// Grams of carbon dioxide equivalents of a kilowatt-hour.
+    pub carbon: Option<f64>,
+    /// A file that has them by time.
+    pub carbon_file: Option<PathBuf>,
+    /// The price of a kilowatt-hour.
+    pub price: Option<f64>,
+    /// A file that has it by time.
+    pub price_file: Option<PathBuf>,
+    /// The currency of the price.
+    pub currency: Option<String>,
+    /// How long a value in a file holds where none follows.
+    #[serde(with = "duration")]
+    pub hold: Duration,
+}
+
+impl Default for FootprintConfig {
+    fn default() -> Self {
+        Self {
+            carbon: None,
+            carbon_file: None,
+            price: None,
+            price_file: None,
+            currency: None,
+            hold: Duration::from_hours(1),
         }
     }
 }

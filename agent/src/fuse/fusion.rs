@@ -98,6 +98,11 @@ impl Fusion {
         self
     }
 
+    /// The same for sources that are new from now on.
+    pub fn know(&mut self, idle_powers: Vec<IdlePower>) {
+        self.idle_powers = idle_powers;
+    }
+
     /// The static power that an earlier agent had learned: where it is neither configured nor known by the source, learning
     /// begins with it.
     #[must_use]

@@ -17,6 +17,7 @@ use crate::invocation::{Finished, Observed, Refusal, Taken};
 use crate::ledger::Ledger;
 use crate::snapshot::{Context, Generation, Request, Snapshot, build};
 use crate::source::Reading;
+use crate::source::estimate::PowerProfile;
 use crate::state::{Record, WindowRecord};
 use crate::trace::{Recorded, Recorder};
 
@@ -189,6 +190,15 @@ impl Engine {
             recorder.reading(&reading, now);
         }
         self.fusion.reading(reading);
+    }
+
+    /// Estimates by this profile of the cloud instance from now on. What a recording has to say of it is in its first line, so
+    /// that an agent that records goes on as it began.
+    pub(super) fn estimate_by(&mut self, profile: &PowerProfile) {
+        if self.recorder.is_none() {
+            self.sources.estimate_by(profile, self.activity.topology());
+            self.fusion.know(self.sources.idle_powers());
+        }
     }
 
     /// Takes in what was heard of pods and containers at `at`.

@@ -8,6 +8,7 @@ use crate::identity::MetadataNews;
 use crate::invocation::{Answers, Observed};
 use crate::snapshot::Request;
 use crate::source::Reading;
+use crate::source::estimate::PowerProfile;
 
 /// A message to the thread that closes windows.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) enum Message {
     Observed(Vec<Observed>, oneshot::Sender<Answers>),
     /// An exporter wants a picture.
     Snapshot(Request),
+    /// It has become known what this cloud instance draws.
+    Instance(Box<PowerProfile>),
     /// The configuration was loaded anew.
     Reload(Box<Config>),
     /// The agent ends: close the running window and return.

@@ -35,10 +35,12 @@ use crate::export::page::{Page, PageOptions};
 use crate::export::prometheus;
 use crate::host::{HostRoots, machine_name};
 use crate::identity::{NodeFacts, metadata};
+use crate::instance::InstanceProfile;
 use crate::invocation::{Ended, Finished, InvocationHandle};
 use crate::kernel::{CounterEvents, LoadOptions, PinOptions};
 use crate::snapshot::{Epoch, Generation, SnapshotHandle, Stopped};
 use crate::source::Reading;
+use crate::source::estimate::PowerProfile;
 use crate::state::{Record, Segments};
 use crate::telemetry;
 use crate::trace::{Recorded, Recorder};
@@ -96,7 +98,7 @@ pub async fn run(
     let access = Access::open(&config.access)?;
     let mut listeners = JoinSet::new();
     if config.prometheus.enabled {
-        let server = prometheus::Server::bind(&config.prometheus, &access).await?;
+        let server = prometheus::Server::bind(&config.prometheus, &access).await?.counting(&config.footprint);
         info!("metrics at {}", server.url()?);
         let page = config.prometheus.page.then(|| {
             let kept = config.state.directory.as_deref().and_then(|folder| history_folder(folder, confinement));
@@ -126,7 +128,10 @@ pub async fn run(
 
     listeners.spawn(access.keep_up(shutdown.clone()));
 
-    let outputs = Outputs { announce, finished, recorder, state, epoch };
+    let later = sender.clone();
+    let take = move |profile| drop(later.send(Message::Instance(Box::new(profile))));
+    let instance = ask_about_instance(&config, confinement, take, &shutdown).await;
+    let outputs = Outputs { instance, announce, finished, recorder, state, epoch };
     let given_up = Arc::clone(confinement);
     let windows =
         start_windows(&config, node, topology, (sender.clone(), messages), outputs, shutdown.clone(), given_up)?;
@@ -171,8 +176,25 @@ fn history_folder(state: &Path, confinement: &Arc<Confinement>) -> Option<Segmen
     }
 }
 
-/// Where what comes of a window goes.
+/// What is known at the start of what this cloud instance draws, where somebody is to be asked. What comes later is handed to
+/// `take`.
+async fn ask_about_instance(
+    config: &Config,
+    confinement: &Arc<Confinement>,
+    take: impl FnOnce(PowerProfile) + Send + 'static,
+    shutdown: &CancellationToken,
+) -> Option<PowerProfile> {
+    let (sysfs, directory) = (&config.host.sysfs, config.state.directory.as_deref());
+    let mut asking = InstanceProfile::new(&config.source.estimate, sysfs, directory, confinement)?;
+    let first = shutdown.run_until_cancelled(asking.begin()).await.flatten();
+    drop(tokio::spawn(shutdown.clone().run_until_cancelled_owned(asking.go_on(take))));
+    first
+}
+
+/// Where what comes of a window goes, and what is known before the first.
 struct Outputs {
+    /// What this cloud instance draws.
+    instance: Option<PowerProfile>,
     announce: watch::Sender<Generation>,
     finished: broadcast::Sender<Arc<[Finished]>>,
     recorder: Option<Recorder>,
@@ -186,7 +208,7 @@ fn start_windows(
     node: Arc<NodeFacts>,
     topology: Arc<Topology>,
     (sender, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-    Outputs { announce, finished, recorder, state, epoch }: Outputs,
+    Outputs { instance, announce, finished, recorder, state, epoch }: Outputs,
     shutdown: CancellationToken,
     confinement: Arc<Confinement>,
 ) -> anyhow::Result<std::thread::JoinHandle<std::io::Result<Option<Recorded>>>> {
@@ -205,7 +227,7 @@ fn start_windows(
         let (place, record) = state.map(|State { folder, boot, record }| ((folder, boot), record)).unzip();
         let record = record.flatten();
         let activity = start_activity(&config, &roots, &topology, record.as_ref(), &confinement);
-        let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver, &confinement);
+        let sources = Sources::start(&config.source, &roots, &topology, &runtime, &deliver, &confinement, instance);
         let keeper = place.map(|(folder, boot)| StateKeeper::new(folder, boot, epoch, activity.kept_counters()));
         let engine = Engine::new(&config, node, &topology, activity, sources, finished, &confinement);
         let engine = engine.record_to(recorder).resume(record, &roots).keep_state(keeper);
@@ -263,6 +285,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("state", old.state != new.state),
         ("security", old.security != new.security),
         ("prometheus", old.prometheus != new.prometheus),
+        ("footprint", old.footprint != new.footprint),
         ("grpc", old.grpc != new.grpc),
         ("access", old.access != new.access),
         ("otlp", old.otlp != new.otlp),

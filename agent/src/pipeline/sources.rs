@@ -9,11 +9,11 @@ use tracing::{info, warn};
 
 use crate::activity::{ActivityWindow, Topology};
 use crate::clock::Timestamp;
-use crate::config::{Esp32Config, HwmonConfig, MeterConfig, SourceConfig};
+use crate::config::{Esp32Config, EstimateConfig, HwmonConfig, MeterConfig, SourceConfig};
 use crate::confine::{Confinement, Role};
 use crate::host::HostRoots;
 use crate::notice::Notice;
-use crate::source::estimate::{Estimate, cpu_model};
+use crate::source::estimate::{Estimate, PowerProfile, cpu_model};
 use crate::source::hwmon::Hwmon;
 use crate::source::rapl::Tried;
 use crate::source::{IdlePower, Reading, SampledSource, SourceEnd, SourceId, esp32, meter, rapl};
@@ -27,6 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Nanoseconds = Nanoseconds(30 * Nanoseconds::SECOND.0);
 
 static RAPL_UNREADABLE: Notice = Notice::new("rapl_unreadable");
+static UNUSABLE_PROFILE: Notice = Notice::new("estimate_profile");
 
 /// Everything that measures.
 pub(crate) struct Sources {
@@ -42,7 +43,7 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// Finds and starts what is configured and there. Meters run on `runtime` and deliver by `deliver` until this is
-    /// dropped.
+    /// dropped. `instance` is what is known of the cloud instance that this machine is.
     pub(crate) fn start(
         config: &SourceConfig,
         roots: &HostRoots,
@@ -50,6 +51,7 @@ impl Sources {
         runtime: &Handle,
         deliver: &Deliver,
         confinement: &Arc<Confinement>,
+        instance: Option<PowerProfile>,
     ) -> Self {
         let stop = CancellationToken::new();
         let choice = rapl::choose(&config.rapl, roots);
@@ -66,12 +68,16 @@ impl Sources {
         others |= start_meters(config, runtime, deliver, &stop);
         let measured = choice.source.is_some() || others;
         let estimate = config.estimate.enabled.unwrap_or(!measured).then(|| {
-            let estimate = Estimate::new(&config.estimate, &cpu_model(roots), topology);
+            let model = cpu_model(roots);
+            let profile = power_profile(&config.estimate).or(instance);
+            let estimate = Estimate::new(&config.estimate, profile.as_ref(), &model, topology);
+            tell_remarks(&estimate);
             if !measured {
                 warn!(
-                    "nothing measures power here, so it is estimated from CPU time and labelled so: {} (connect a meter, \
-                     or set source.estimate.tdp to what the processor's data sheet says)",
-                    estimate.describe()
+                    "nothing measures power here, so it is estimated from CPU time and labelled so: {} (what would make it \
+                     better: {})",
+                    estimate.describe(),
+                    estimate.better(&model)
                 );
             }
             estimate
@@ -123,6 +129,15 @@ impl Sources {
         }
     }
 
+    /// Estimates by this profile of the cloud instance from now on, where an estimate is wanted and has no profile yet.
+    pub(super) fn estimate_by(&mut self, profile: &PowerProfile, topology: &Topology) {
+        if let Some(estimate) = self.estimate.as_mut().filter(|estimate| !estimate.has_profile()) {
+            *estimate = Estimate::new(&self.config.estimate, Some(profile), &cpu_model(&self.roots), topology);
+            tell_remarks(estimate);
+            info!("from now on power is estimated so: {}", estimate.describe());
+        }
+    }
+
     /// Estimates from what has run, where that is wanted.
     pub(super) fn estimate(&mut self, window: &ActivityWindow, readings: &mut Vec<Reading>) {
         if let Some(estimate) = &mut self.estimate {
@@ -135,6 +150,18 @@ impl Drop for Sources {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+fn tell_remarks(estimate: &Estimate) {
+    for remark in estimate.remarks() {
+        warn!("the estimate: {remark}");
+    }
+}
+
+/// The configured power profile. One that cannot be had is told of, and the estimate goes by what else is known.
+fn power_profile(config: &EstimateConfig) -> Option<PowerProfile> {
+    let read = PowerProfile::read(config.profile_file.as_deref()?);
+    read.inspect_err(|error| UNUSABLE_PROFILE.warn(format_args!("{error}; power is estimated without it"))).ok()
 }
 
 /// Reads hwmon on a thread of its own: chips on slow buses take milliseconds to answer. Tells whether there is any.

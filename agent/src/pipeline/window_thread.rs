@@ -64,6 +64,7 @@ pub(super) fn run(
                 let _ = reply.send(observed.into_iter().map(|observed| engine.observe(observed, now)).collect());
             }
             Ok(Message::Snapshot(request)) => engine.answer(request),
+            Ok(Message::Instance(profile)) => engine.estimate_by(&profile),
             Ok(Message::Reload(config)) => {
                 engine.reload(&config);
                 schedule.set_window(Timestamp::now(), config.activity.window.into());

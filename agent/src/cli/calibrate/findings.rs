@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::config::StaticPower;
 use crate::source::{IdlePower, SourceId, Zone};
-use crate::units::Watts;
+use crate::units::{RelativeUncertainty, Watts};
 
 use super::power_log::{PowerLog, PowerLogs};
 
@@ -20,6 +20,8 @@ pub(super) struct Measured {
     /// The part of it that counts.
     pub(super) from: Timestamp,
     pub(super) to: Timestamp,
+    /// How busy the machine was in that part, from 0 to 1, where that is known.
+    pub(super) load: Option<f64>,
 }
 
 /// The result of a calibration.
@@ -29,8 +31,10 @@ pub(super) struct Findings {
     pub(super) zones: Vec<ZoneFound>,
     /// What should be known of it.
     pub(super) notes: Vec<String>,
-    /// Where it is kept.
-    pub(super) profile: String,
+    /// Where static power is kept.
+    pub(super) profile: Option<String>,
+    /// Where power by load was written to, for other machines.
+    pub(super) power_profile: Option<String>,
 }
 
 /// How a step was.
@@ -40,6 +44,8 @@ pub(super) struct StepFound {
     pub(super) busy_cpus: usize,
     /// How long it counted.
     pub(super) seconds: f64,
+    /// How busy the machine was, per cent of its CPUs.
+    pub(super) load_percent: Option<f64>,
 }
 
 /// What was found of a zone by a source.
@@ -53,6 +59,8 @@ pub(super) struct ZoneFound {
     pub(super) static_watts: Option<Watts>,
     /// Mean power in each step, where the source has told it.
     pub(super) watts: Vec<Option<Watts>>,
+    /// How far the source itself may be off.
+    pub(super) uncertainty: RelativeUncertainty,
 }
 
 fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -61,7 +69,7 @@ fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) 
 
 impl Findings {
     /// What the meters have said of these steps, of which the first and the last are idle.
-    pub(super) fn new(logs: &PowerLogs, steps: &[Measured], configured: &StaticPower, profile: String) -> Self {
+    pub(super) fn new(logs: &PowerLogs, steps: &[Measured], configured: &StaticPower) -> Self {
         let mut notes = Vec::new();
         let zones = logs.iter().map(|log| zone(log, steps, &mut notes)).collect::<Vec<_>>();
         for ZoneFound { zone, .. } in &zones {
@@ -71,9 +79,12 @@ impl Findings {
             }
         }
         notes.dedup();
-        let steps =
-            steps.iter().map(|step| StepFound { busy_cpus: step.cpus, seconds: step.to.since(step.from).seconds() });
-        Self { steps: steps.collect(), zones, notes, profile }
+        let steps = steps.iter().map(|step| StepFound {
+            busy_cpus: step.cpus,
+            seconds: step.to.since(step.from).seconds(),
+            load_percent: step.load.map(|load| load * 100.0),
+        });
+        Self { steps: steps.collect(), zones, notes, profile: None, power_profile: None }
     }
 
     /// What is to be kept of it.
@@ -104,14 +115,14 @@ fn zone(log: &PowerLog, steps: &[Measured], notes: &mut Vec<String>) -> ZoneFoun
     if watts.contains(&None) {
         notes.push(format!("{zone} by {source} was read too rarely for all steps: give a longer --step"));
     }
-    ZoneFound { zone, source, static_watts, watts }
+    ZoneFound { zone, source, static_watts, watts, uncertainty: log.uncertainty }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::source::{Measure, Provenance, Reading};
-    use crate::units::{Nanoseconds, RelativeUncertainty};
+    use crate::units::Nanoseconds;
 
     const SECOND: u64 = Nanoseconds::SECOND.0;
 
@@ -136,6 +147,7 @@ mod tests {
                 cpus: usize::from(step == 1),
                 from: Timestamp(from * SECOND),
                 to: Timestamp(to * SECOND),
+                load: None,
             });
             if let Some(watts) = watts {
                 // What is said at its beginning is of the time since the step before, and does not count.
@@ -144,7 +156,7 @@ mod tests {
                 say(to, watts);
             }
         }
-        Findings::new(&logs, &steps, configured, "profile.json".into())
+        Findings::new(&logs, &steps, configured)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The machine's meters while the ladder is climbed.
 
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use crate::activity::Topology;
+use crate::cli::cpu_ticks::CpuTicks;
 use crate::clock::Timestamp;
 use crate::config::{EstimateConfig, SourceConfig};
 use crate::confine::Confinement;
@@ -31,6 +33,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Meters {
     sources: Sources,
     arrived: mpsc::Receiver<Vec<Reading>>,
+    /// The file that tells how busy the CPUs were.
+    stat: PathBuf,
     pub(super) logs: PowerLogs,
 }
 
@@ -45,15 +49,16 @@ impl Meters {
             // Meters may outlive the calibration by a moment.
             let _ = sender.send(readings);
         });
-        let estimate = EstimateConfig { enabled: Some(false), ..config.estimate };
+        let estimate = EstimateConfig { enabled: Some(false), ..EstimateConfig::default() };
         let config = SourceConfig { estimate, ..config.clone() };
-        let sources = Sources::start(&config, roots, topology, &Handle::current(), &deliver, &Confinement::none());
+        let sources =
+            Sources::start(&config, roots, topology, &Handle::current(), &deliver, &Confinement::none(), None);
         anyhow::ensure!(
             sources.any_measures(),
             "nothing measures power here, and what is estimated cannot be calibrated: run as root for RAPL, or connect a \
              meter ([[source.esp32]], [[source.meter]]); 'prony doctor' says what is missing"
         );
-        Ok(Self { sources, arrived, logs: PowerLogs::default() })
+        Ok(Self { sources, arrived, stat: roots.procfs.join("stat"), logs: PowerLogs::default() })
     }
 
     /// Keeps so many CPUs busy for so long, and takes what meters say meanwhile. When this is dropped, the load ends.
@@ -62,9 +67,16 @@ impl Meters {
         let _load =
             Spinners::start(rung.cpus, length + GRACE).context("no thread for the load: raise the limit of tasks")?;
         let begin = Timestamp::now();
-        let end = begin + rung.length;
-        self.watch(end, |_| false).await;
-        Ok(Measured { cpus: rung.cpus, from: begin + rung.settling(), to: end })
+        let (from, to) = (begin + rung.settling(), begin + rung.length);
+        self.watch(from, |_| false).await;
+        let before = self.ticks();
+        self.watch(to, |_| false).await;
+        let load = self.ticks().zip(before).and_then(|(now, before)| now.busy_since(before));
+        Ok(Measured { cpus: rung.cpus, from, to, load })
+    }
+
+    fn ticks(&self) -> Option<CpuTicks> {
+        CpuTicks::parse(&std::fs::read_to_string(&self.stat).ok()?)
     }
 
     /// Waits until all meters have said what was used until `at`, or have had enough time to.

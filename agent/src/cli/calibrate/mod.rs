@@ -1,5 +1,6 @@
 //! `prony calibrate`: measures static power on an idle machine, and what load adds to it.
 
+mod export;
 mod findings;
 mod ladder;
 mod meters;
@@ -8,16 +9,20 @@ mod power_log;
 mod print;
 mod spinners;
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
 use crate::activity::read_topology;
-use crate::clock::{Timestamp, WallAnchor};
+use crate::clock::{Timestamp, UnixSeconds, WallAnchor};
 use crate::config::Config;
-use crate::profile::ProfileFile;
+use crate::host::machine_name;
+use crate::profile::{Profile, ProfileFile};
+use crate::source::estimate::cpu_model;
 use crate::units::Nanoseconds;
 
 use super::EXIT_USAGE;
@@ -40,10 +45,12 @@ Examples:
   sudo prony calibrate --out /var/lib/prony/profile.json
   sudo prony calibrate --config prony.toml --step 20s
   sudo prony calibrate --config prony.toml --output json | jq .zones
+  sudo prony calibrate --config prony.toml --export-profile power-profile.json
 
 It lets the machine be idle for two steps, keeps one CPU busy, then a quarter, half, three quarters and all of them, and
 lets it be idle again. What each zone draws idle is its static power: it goes into the profile, with which the agent begins
-(attribution.profile). Stop what else runs on the machine before, also the agent.
+(attribution.profile). What it draws by its load can be handed on to machines of the same kind that have no meter
+(source.estimate.profile_file). Stop what else runs on the machine before, also the agent.
 Signals:
   SIGTERM, SIGINT  end the load at once; nothing is kept
 Exit codes: 0 calibrated, 1 no meter, a busy machine or another failure, 2 wrong usage or configuration.";
@@ -60,6 +67,9 @@ pub struct CalibrateArgs {
     /// The profile to keep it in [default: attribution.profile of the configuration]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write what the machine draws by its load, for machines of its kind without a meter
+    #[arg(long, value_name = "FILE")]
+    export_profile: Option<PathBuf>,
     /// Measure also where others keep the machine busy
     #[arg(long)]
     anyway: bool,
@@ -76,14 +86,19 @@ fn step(text: &str) -> Result<Duration, String> {
 /// Measures, prints and keeps what was found.
 pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?.config;
-    let Some(path) = args.out.clone().or_else(|| config.attribution.profile.clone()) else {
-        eprintln!("prony: where is the profile to be kept? Give --out FILE, or set attribution.profile");
+    let path = args.out.clone().or_else(|| config.attribution.profile.clone());
+    if path.is_none() && args.export_profile.is_none() {
+        eprintln!(
+            "prony: where is the profile to be kept? Give --out FILE, or set attribution.profile; --export-profile FILE is \
+             for other machines"
+        );
         return Ok(ExitCode::from(EXIT_USAGE));
-    };
+    }
     logging::start(LogFormat::default(), 0)?;
-    let (mut file, mut profile) = ProfileFile::open_or_begin(&path, |error| tracing::warn!("{error}"))?;
-    let unwritable = || format!("{} cannot be written: make its folder, or name another by --out", path.display());
-    file.try_folder().with_context(unwritable)?;
+    let mut kept = path.map(Kept::open).transpose()?;
+    if let Some(export) = &args.export_profile {
+        try_folder(export).with_context(|| unwritable(export, "--export-profile"))?;
+    }
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (logs, steps) = runtime.block_on(async {
@@ -93,23 +108,83 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
             _ = signals.next() => Err(anyhow::anyhow!("ended by a signal: nothing is kept")),
         }
     })?;
-    let found = Findings::new(&logs, &steps, &config.attribution.static_power, path.display().to_string());
+    let name = |path: &Path| path.display().to_string();
+    let mut found = Findings::new(&logs, &steps, &config.attribution.static_power);
+    found.profile = kept.as_ref().map(|kept| name(&kept.path));
+    found.power_profile = args.export_profile.as_deref().map(name);
     ensure!(
         found.idle_powers().next().is_some(),
         "no meter has told what the machine draws idle: give a longer --step, or see whether it is reachable"
     );
     let anchor = WallAnchor::take();
     let now = anchor.unix_seconds(Timestamp::now());
-    found.idle_powers().for_each(|idle| profile.put(idle, now));
-    file.write(&profile).with_context(unwritable)?;
+    if let Some(kept) = &mut kept {
+        kept.put(&found, now)?;
+    }
+    if let Some(path) = &args.export_profile {
+        let profile = export::power_profile(&found, subject(&config), cpus(&config)?, now);
+        let profile =
+            profile.context("no meter has told enough of what the machine draws under load: give a longer --step")?;
+        found.notes.extend(profile.warnings.iter().cloned());
+        profile.write(path).with_context(|| unwritable(path, "--export-profile"))?;
+    }
     match args.output {
         Output::Json => print_json(&found)?,
         Output::Text => print(&print::text(&found))?,
     }
-    if config.attribution.profile.as_ref() != Some(&path) {
+    if let Some(Kept { path, .. }) = kept.filter(|kept| config.attribution.profile.as_ref() != Some(&kept.path)) {
         eprintln!("The agent begins with it where attribution.profile = \"{}\".", path.display());
     }
+    if let Some(path) = &args.export_profile {
+        let path = path.display();
+        eprintln!(
+            "Machines of this kind without a meter estimate by it where source.estimate.profile_file = \"{path}\"."
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The profile of this machine's static power.
+struct Kept {
+    path: PathBuf,
+    file: ProfileFile,
+    profile: Profile,
+}
+
+impl Kept {
+    fn open(path: PathBuf) -> anyhow::Result<Self> {
+        let (file, profile) = ProfileFile::open_or_begin(&path, |error| tracing::warn!("{error}"))?;
+        file.try_folder().with_context(|| unwritable(&path, "--out"))?;
+        Ok(Self { path, file, profile })
+    }
+
+    fn put(&mut self, found: &Findings, now: UnixSeconds) -> anyhow::Result<()> {
+        found.idle_powers().for_each(|idle| self.profile.put(idle, now));
+        self.file.write(&self.profile).with_context(|| unwritable(&self.path, "--out"))
+    }
+}
+
+fn unwritable(path: &Path, flag: &str) -> String {
+    format!("{} cannot be written: make its folder, or name another by {flag}", path.display())
+}
+
+/// Sees to it that a file can be written there, as far as can be told without doing so.
+fn try_folder(path: &Path) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    File::create(&new)?;
+    fs::remove_file(&new)
+}
+
+/// What the machine is called in a profile for others.
+fn subject(config: &Config) -> String {
+    let name = config.node_name.clone().unwrap_or_else(machine_name);
+    let model = cpu_model(&config.host.roots());
+    if model.is_empty() { name } else { format!("{name} ({model})") }
+}
+
+fn cpus(config: &Config) -> anyhow::Result<usize> {
+    Ok(read_topology(&config.host.sysfs)?.cpus().len())
 }
 
 /// Measures step after step.

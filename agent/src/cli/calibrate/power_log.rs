@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::fuse::{CounterTrack, Limits, Step};
 use crate::source::{Reading, SourceId, Zone};
-use crate::units::{Microjoules, Nanoseconds, Watts};
+use crate::units::{Microjoules, Nanoseconds, RelativeUncertainty, Watts};
 
 /// A mean is one where readings cover this part of its time.
 const COVERED: f64 = 0.5;
@@ -13,6 +13,8 @@ const COVERED: f64 = 0.5;
 pub(super) struct PowerLog {
     pub(super) zone: Zone,
     pub(super) source: SourceId,
+    /// How far it may be off by its own account, at most.
+    pub(super) uncertainty: RelativeUncertainty,
     track: CounterTrack,
     steps: Vec<(Timestamp, Timestamp, Microjoules)>,
 }
@@ -27,10 +29,12 @@ impl PowerLogs {
         let place = self.0.binary_search_by(|log| (&log.zone, &log.source).cmp(&(&reading.zone, &reading.source)));
         let place = place.unwrap_or_else(|place| {
             let (zone, source) = (reading.zone.clone(), reading.source.clone());
-            self.0.insert(place, PowerLog { zone, source, track: CounterTrack::default(), steps: Vec::new() });
+            let (track, uncertainty) = (CounterTrack::default(), reading.uncertainty);
+            self.0.insert(place, PowerLog { zone, source, uncertainty, track, steps: Vec::new() });
             place
         });
         let log = &mut self.0[place];
+        log.uncertainty.0 = log.uncertainty.0.max(reading.uncertainty.0);
         if let Step::Gained { from, energy } = log.track.step(reading, Limits::default().max_power) {
             log.steps.push((from, reading.at, energy));
         }
@@ -69,7 +73,6 @@ impl PowerLog {
 mod tests {
     use super::*;
     use crate::source::{Counter, CounterRange, Measure, Provenance};
-    use crate::units::RelativeUncertainty;
 
     const RANGE: Microjoules = Microjoules(99_999_999);
 

@@ -35,7 +35,11 @@ pub(super) fn text(found: &Findings) -> String {
     for note in &found.notes {
         let _ = writeln!(out, "{note}");
     }
-    let _ = writeln!(out, "kept in {}", found.profile);
+    for (what, file) in [("kept in", &found.profile), ("power by load for other machines in", &found.power_profile)] {
+        if let Some(file) = file {
+            let _ = writeln!(out, "{what} {file}");
+        }
+    }
     out
 }
 
@@ -44,20 +48,22 @@ mod tests {
     use super::super::findings::{StepFound, ZoneFound};
     use super::*;
     use crate::source::SourceId;
-    use crate::units::Watts;
+    use crate::units::{RelativeUncertainty, Watts};
 
     #[test]
     fn each_zone_is_a_line() {
         let found = Findings {
-            steps: [0, 1, 16, 0].map(|busy_cpus| StepFound { busy_cpus, seconds: 7.5 }).into(),
+            steps: [0, 1, 16, 0].map(|busy_cpus| StepFound { busy_cpus, seconds: 7.5, load_percent: None }).into(),
             zones: vec![ZoneFound {
                 zone: "package-0".parse().unwrap(),
                 source: SourceId("rapl-perf".into()),
                 static_watts: Some(Watts(8.25)),
                 watts: vec![Some(Watts(8.2)), Some(Watts(20.0)), None, Some(Watts(8.3))],
+                uncertainty: RelativeUncertainty(0.02),
             }],
             notes: vec!["a note".into()],
-            profile: "profile.json".into(),
+            profile: Some("profile.json".into()),
+            power_profile: None,
         };
         assert_eq!(
             text(&found),

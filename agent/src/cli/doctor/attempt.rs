@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 
 use crate::activity::{CgroupId, Topology, read_topology};
-use crate::config::Config;
+use crate::config::{Config, EstimateConfig};
 use crate::host::HostRoots;
 use crate::identity::CgroupPaths;
 use crate::kernel::{Attachment, CounterEvents, CounterState, KernelSide, LoadError, LoadOptions, Sockets};
 use crate::source::Zone;
-use crate::source::estimate::{Estimate, cpu_model};
+use crate::source::estimate::{Estimate, PowerProfile, cpu_model};
 use crate::source::hwmon::Hwmon;
 use crate::source::rapl::{self, Tried};
 
@@ -47,10 +47,31 @@ pub struct Watching {
 /// What an estimate rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EstimateBasis {
-    /// The zones with their power, for people.
+    /// The zones with their power, and what that rests on, for people.
     pub text: String,
-    /// Whether the TDP is known.
-    pub knows_tdp: bool,
+    /// What keeps it from resting on what is configured, or speaks against that.
+    pub problems: Vec<String>,
+    /// What would make it better.
+    pub better: String,
+}
+
+impl EstimateBasis {
+    fn find(config: &EstimateConfig, roots: &HostRoots, topology: &Topology) -> Self {
+        let model = cpu_model(roots);
+        let (profile, error) = match config.profile_file.as_deref().map(PowerProfile::read).transpose() {
+            Ok(profile) => (profile, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let estimate = Estimate::new(config, profile.as_ref(), &model, topology);
+        let problems = error.into_iter().chain(estimate.remarks().iter().cloned()).collect();
+        let better = match &config.boavizta_url {
+            Some(url) if profile.is_none() => {
+                format!("{url} is asked when the agent starts, which says what it answers")
+            }
+            _ => estimate.better(&model),
+        };
+        Self { text: estimate.describe(), problems, better }
+    }
 }
 
 impl Attempts {
@@ -62,13 +83,12 @@ impl Attempts {
         }
         let topology = Arc::new(read_topology(&roots.sysfs).ok()?);
         let hwmon = config.source.hwmon.enabled.then(|| Hwmon::discover(&config.source.hwmon, roots).describe());
-        let estimate = Estimate::new(&config.source.estimate, &cpu_model(roots), &topology);
         Some(Self {
             programs: load_programs(config, roots, &topology),
             sockets: config.invocation.sockets.then(|| try_sockets(config, roots)),
             rapl: rapl::choose(&config.source.rapl, roots).tried,
             hwmon: hwmon.unwrap_or_default(),
-            estimate: EstimateBasis { text: estimate.describe(), knows_tdp: estimate.knows_tdp() },
+            estimate: EstimateBasis::find(&config.source.estimate, roots, &topology),
         })
     }
 }

@@ -155,13 +155,20 @@ fn meter(reach: &Reach) -> Finding {
 
 fn estimate(machine: &MachineFacts, source: &SourceConfig, attempts: Option<&Attempts>) -> Finding {
     let model = machine.cpu_model.known().map_or("an unknown processor", String::as_str);
-    let found = |meaning: String| finding("estimate", Status::Ok, meaning);
+    let found = |status, meaning: String| finding("estimate", status, meaning);
     match (source.estimate.enabled, attempts.map(|attempts| &attempts.estimate), source.estimate.tdp) {
         (Some(false), ..) => finding("estimate", Status::Missing, "switched off by source.estimate.enabled"),
-        (_, Some(basis), _) if basis.knows_tdp => found(format!("by CPU time: {}", basis.text)),
-        (_, Some(basis), _) => found(format!("by CPU time: {}", basis.text))
-            .fix(format!("set source.estimate.tdp to what the data sheet of {model} says")),
-        (_, None, Some(tdp)) => found(format!("by CPU time, with {tdp} a package as configured")),
-        (_, None, None) => found(format!("by CPU time, from what is known of {model}")),
+        (_, Some(basis), _) if basis.problems.is_empty() => {
+            found(Status::Ok, format!("by CPU time: {}", basis.text)).fix(&basis.better)
+        }
+        (_, Some(basis), _) => {
+            found(Status::Degraded, format!("by CPU time: {}; {}", basis.text, basis.problems.join("; ")))
+                .fix(&basis.better)
+        }
+        (_, None, _) if source.estimate.profile_file.is_some() => {
+            found(Status::Ok, "by CPU time, with the configured power profile".into())
+        }
+        (_, None, Some(tdp)) => found(Status::Ok, format!("by CPU time, with {tdp} a package as configured")),
+        (_, None, None) => found(Status::Ok, format!("by CPU time, from what is known of {model}")),
     }
 }

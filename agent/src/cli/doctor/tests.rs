@@ -294,7 +294,11 @@ fn attempts() -> Attempts {
         sockets: None,
         rapl: vec![no("perf", "the counters stand still"), no("powercap", "no zone")],
         hwmon: Vec::new(),
-        estimate: EstimateBasis { text: "package-0 1.0 W idle to 8.2 W at full load".into(), knows_tdp: false },
+        estimate: EstimateBasis {
+            text: "package-0 1.0 W idle to 8.2 W at full load".into(),
+            problems: Vec::new(),
+            better: "name a power profile".into(),
+        },
     }
 }
 
@@ -310,7 +314,18 @@ fn what_was_tried_counts_for_more_than_the_files() {
     assert_eq!((perf.status, perf.meaning.as_str()), (Status::Degraded, "the counters stand still"));
     let estimate = "an estimate, labelled so everywhere: package-0 1.0 W idle to 8.2 W at full load";
     assert_eq!(report.will_use.energy, [estimate]);
-    assert!(finding(&report, "estimate").fix.contains("Example 9000"));
+    let found = finding(&report, "estimate");
+    assert_eq!((found.status, found.fix.as_str()), (Status::Ok, "name a power profile"));
+}
+
+#[test]
+fn a_power_profile_that_is_not_used_is_told_of() {
+    let mut tried = attempts();
+    tried.estimate.problems = vec!["the power profile p.json cannot be read".into()];
+    let report = examined(&bare_metal().machine(), &Config::default(), Some(&tried));
+    let found = finding(&report, "estimate");
+    assert_eq!(found.status, Status::Degraded);
+    assert!(found.meaning.ends_with("at full load; the power profile p.json cannot be read"), "{found:?}");
 }
 
 #[test]

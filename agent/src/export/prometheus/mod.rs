@@ -7,6 +7,7 @@ mod books;
 mod connection;
 mod exposition;
 mod family;
+mod footprint;
 mod invocations;
 mod kepler;
 mod negotiation;

@@ -4,6 +4,7 @@ use crate::export::containers::ContainerLine;
 use crate::snapshot::Snapshot;
 
 use super::exposition::Exposition;
+use super::footprint::Footprint;
 use super::negotiation::Format;
 use super::own_process::OwnProcess;
 use super::own_telemetry;
@@ -36,6 +37,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) shown: Shown,
     /// How busy the CPUs are, from 0 to 1.
     pub(super) usage_ratio: f64,
+    /// Carbon and cost, where they are counted.
+    pub(super) footprint: Option<&'a Footprint>,
     /// The agent's own cost.
     pub(super) own: OwnProcess,
     /// The agent's own telemetry, in text 0.0.4.
@@ -70,6 +73,9 @@ pub(super) fn render(snapshot: &Snapshot, around: &Surroundings<'_>, format: For
     prony::node(&mut page, snapshot);
     if around.shown.powerapi {
         powerapi::power(&mut page, snapshot);
+    }
+    if let Some(footprint) = around.footprint {
+        footprint.write(&mut page, snapshot);
     }
 
     around.own.write(&mut page);

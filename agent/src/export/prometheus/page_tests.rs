@@ -6,12 +6,14 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::family::described_as;
+use super::footprint::Footprint;
 use super::negotiation::Format;
 use super::own_process::OwnProcess;
 use super::page::{Shown, Surroundings, render};
 use super::parser::{self, Page};
 use super::{sample_books, table};
 use crate::activity::Pid;
+use crate::config::FootprintConfig;
 use crate::export::containers::{ContainerLine, Containers};
 use crate::snapshot::{LineState, OtherLine, ProcessLine, Snapshot};
 use crate::telemetry::Kind;
@@ -34,14 +36,33 @@ fn own() -> OwnProcess {
 const TELEMETRY: &str = "# HELP prony_problems_total Problems met.\n# TYPE prony_problems_total counter\n\
     prony_problems_total{kind=\"x\",node_name=\"node-1\"} 3\n\n";
 
-fn around<'a>(containers: &'a [ContainerLine], pods: &'a [ContainerLine]) -> Surroundings<'a> {
+fn around<'a>(
+    containers: &'a [ContainerLine],
+    pods: &'a [ContainerLine],
+    footprint: &'a Footprint,
+) -> Surroundings<'a> {
     let shown = Shown { processes: true, commands: true, exemplars: true, powerapi: true };
-    Surroundings { containers, pods, shown, usage_ratio: 0.25, own: own(), telemetry: TELEMETRY }
+    let footprint = Some(footprint);
+    Surroundings { containers, pods, shown, usage_ratio: 0.25, footprint, own: own(), telemetry: TELEMETRY }
+}
+
+/// Carbon and cost of books that were empty before.
+fn footprint(books: &Snapshot) -> Footprint {
+    let config = FootprintConfig {
+        carbon: Some(360.0),
+        price: Some(0.25),
+        currency: Some("EUR".into()),
+        ..FootprintConfig::default()
+    };
+    let mut footprint = Footprint::new(&config).unwrap();
+    footprint.update(books);
+    footprint
 }
 
 fn text(books: &Snapshot, format: Format) -> String {
     let lines = |mut groups: Containers| groups.update(books, |_, _| true);
-    render(books, &around(&lines(Containers::default()), &lines(Containers::by_pod())), format, 0)
+    let (containers, pods) = (lines(Containers::default()), lines(Containers::by_pod()));
+    render(books, &around(&containers, &pods, &footprint(books)), format, 0)
 }
 
 fn page(books: &Snapshot, format: Format) -> Page {
@@ -257,7 +278,8 @@ fn a_containers_energy_does_not_fall_when_one_of_its_cgroups_loses_its_line() {
     let mut books = sample_books::full();
     let mut containers = Containers::default();
     let mut joules = |books: &Snapshot| {
-        let text = render(books, &around(&containers.update(books, |_, _| true), &[]), Format::Text, 0);
+        let text =
+            render(books, &around(&containers.update(books, |_, _| true), &[], &footprint(books)), Format::Text, 0);
         let page = parser::parse(&text, Format::Text).expect("a valid page");
         page.sample("kepler_container_cpu_joules_total", &[("zone", "package")]).scaled(6)
     };

@@ -10,6 +10,7 @@ use crate::export::containers::Containers;
 use crate::snapshot::{Generation, Snapshot};
 use crate::telemetry;
 
+use super::footprint::Footprint;
 use super::negotiation::Format;
 use super::own_process::OwnProcess;
 
@@ -31,6 +32,8 @@ struct State {
     containers: Containers,
     /// The same for pods.
     pods: Containers,
+    /// Carbon and cost, where there are factors for them.
+    footprint: Option<Footprint>,
     /// The latest page of each format. It lives as long as somebody is sending it, so that nothing is held between
     /// scrapes.
     latest: Vec<(Format, Generation, Weak<Page>)>,
@@ -52,11 +55,12 @@ impl AsRef<[u8]> for SharedPage {
 
 impl Renderer {
     /// A renderer that adds `recorder`'s metrics to every page.
-    pub(super) fn new(recorder: PrometheusHandle, shown: Shown) -> Self {
+    pub(super) fn new(recorder: PrometheusHandle, shown: Shown, footprint: Option<Footprint>) -> Self {
         let state = State {
             usage_ratio: UsageRatio::default(),
             containers: Containers::default(),
             pods: Containers::by_pod(),
+            footprint,
             latest: Vec::new(),
             size: 0,
         };
@@ -78,11 +82,15 @@ impl Renderer {
 
     fn render(&self, state: &mut State, snapshot: &Snapshot, format: Format) -> String {
         let began = Instant::now();
+        if let Some(footprint) = &mut state.footprint {
+            footprint.update(snapshot);
+        }
         let around = Surroundings {
             containers: &state.containers.update(snapshot, |_, _| true),
             pods: &state.pods.update(snapshot, |_, _| true),
             shown: self.shown,
             usage_ratio: state.usage_ratio.update(snapshot),
+            footprint: state.footprint.as_ref(),
             own: OwnProcess::read(),
             telemetry: &self.recorder.render(),
         };
@@ -104,6 +112,7 @@ mod tests {
         Renderer::new(
             PrometheusBuilder::new().build_recorder().handle(),
             Shown { processes, commands: names, exemplars: names, powerapi: false },
+            None,
         )
     }
 

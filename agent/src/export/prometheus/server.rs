@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-use crate::config::PrometheusConfig;
+use crate::config::{FootprintConfig, PrometheusConfig};
 use crate::export::access::{Access, Door, Gate};
 use crate::export::listen::Listener;
 use crate::export::page::{self, Page};
@@ -30,6 +30,7 @@ use crate::telemetry;
 
 use super::books::Books;
 use super::connection::{LimitedListener, Limits};
+use super::footprint::Footprint;
 use super::negotiation::Format;
 use super::page::Shown;
 use super::renderer::Renderer;
@@ -62,6 +63,7 @@ pub struct Server {
     gate: Gate,
     processes: bool,
     powerapi: bool,
+    footprint: Option<Footprint>,
     limits: Limits,
 }
 
@@ -72,7 +74,20 @@ impl Server {
             .await
             .map_err(|error| anyhow::anyhow!(LISTENER.refused(config.listen, &error)))?;
         let gate = Gate::new(access, Door::Http, listener.local_addr()?);
-        Ok(Self { listener, gate, processes: config.processes, powerapi: config.powerapi, limits: Limits::default() })
+        Ok(Self {
+            listener,
+            gate,
+            processes: config.processes,
+            powerapi: config.powerapi,
+            footprint: None,
+            limits: Limits::default(),
+        })
+    }
+
+    /// The same with carbon and cost, where there are factors for them.
+    #[must_use]
+    pub fn counting(self, config: &FootprintConfig) -> Self {
+        Self { footprint: Footprint::new(config), ..self }
     }
 
     /// Where metrics are, as a client writes it.
@@ -102,6 +117,7 @@ impl Server {
         let renderer = Arc::new(Renderer::new(
             recorder.clone(),
             Shown { processes: self.processes && names, commands: names, exemplars: names, powerapi: self.powerapi },
+            self.footprint,
         ));
         let books = Books::new(snapshots, self.gate.is_open().then_some(SHOWN_FOR));
         let listener = LimitedListener::new(self.listener, self.gate.clone(), self.limits);

@@ -94,6 +94,12 @@ pub(super) const SECTIONS: &[Section] = &[
         families: &[POWER_ESTIMATION_WATTS],
     },
     Section {
+        title: "Carbon and cost",
+        introduction: "Only where `[footprint]` has a factor. They count from the agent's first page on, from one page to the next; \
+            sockets are summed, and zones overlap.",
+        families: &[ZONE_CO2E, FUNCTION_CO2E, ZONE_COST, FUNCTION_COST, FOOTPRINT_UNCOUNTED_JOULES],
+    },
+    Section {
         title: "Cost of the agent",
         introduction: "The conventional names of every Prometheus client, read when a scrape comes.",
         families: &[
@@ -312,6 +318,36 @@ pub(super) const FUNCTION_JOULES: Family = Family::counter(
     "joules",
     &["platform", "namespace", "function", "revision", "zone", "part"],
     "Energy charged to all containers of a function, past and present.",
+);
+pub(super) const ZONE_CO2E: Family = Family::counter(
+    "prony_zone_co2e_grams_total",
+    "grams",
+    &["zone"],
+    "Carbon dioxide equivalents of all energy of a zone.",
+);
+pub(super) const FUNCTION_CO2E: Family = Family::counter(
+    "prony_function_co2e_grams_total",
+    "grams",
+    &["platform", "namespace", "function", "revision", "zone"],
+    "Carbon dioxide equivalents of the energy charged to all containers of a function.",
+);
+pub(super) const ZONE_COST: Family = Family::counter(
+    "prony_zone_cost_total",
+    "",
+    &["zone", "currency"],
+    "Price of all energy of a zone, in units of its currency.",
+);
+pub(super) const FUNCTION_COST: Family = Family::counter(
+    "prony_function_cost_total",
+    "",
+    &["platform", "namespace", "function", "revision", "zone", "currency"],
+    "Price of the energy charged to all containers of a function, in units of its currency.",
+);
+pub(super) const FOOTPRINT_UNCOUNTED_JOULES: Family = Family::counter(
+    "prony_footprint_uncounted_joules_total",
+    "joules",
+    &["figure", "zone"],
+    "Energy of a zone for which there was no factor; figure is co2e or cost.",
 );
 pub(super) const FUNCTION_WATTS: Family = Family::gauge(
     "prony_function_watts",

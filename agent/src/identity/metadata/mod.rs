@@ -15,7 +15,7 @@ mod cri_answers;
 #[cfg(test)]
 mod cri_tests;
 mod engine_api;
-mod http;
+pub(crate) mod http;
 mod kubelet;
 mod pod_list;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs;
 use crate::host::HostRoots;
 use crate::units::Watts;
 
-use super::curve::IDLE_SHARE;
+use super::tdp_curve::IDLE_SHARE;
 
 /// A processor model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,7 +146,7 @@ impl Processor {
 
 /// Whether `text` contains `word`, and no letter or digit goes on with it: `i7-8700K` and `i7-8700T` are no `i7-8700`.
 /// AMD's single-socket `P` models are the same but for that.
-fn contains_word(text: &str, word: &str) -> bool {
+pub(super) fn contains_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let behind = &text[at + word.len()..];
         let behind = if word.starts_with("EPYC") { behind.strip_prefix('P').unwrap_or(behind) } else { behind };
