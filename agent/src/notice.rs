@@ -107,10 +107,10 @@ mod tests {
 
     #[test]
     fn what_was_said_is_kept_with_how_often_it_was_met() {
-        let notice = Notice::new("test_of_notices");
+        let notice = Notice::new("history_unwritable");
         notice.warn("first");
         notice.warn("second, within the minute");
-        let said = all_said().into_iter().find(|said| said.kind == "test_of_notices").unwrap();
+        let said = all_said().into_iter().find(|said| said.kind == "history_unwritable").unwrap();
         assert_eq!((&*said.message, said.count), ("first", 2));
         assert!(said.last_unix_ms > 1_700_000_000_000);
         keep("something is not there".into());

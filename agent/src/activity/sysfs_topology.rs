@@ -36,7 +36,11 @@ pub fn read_topology(sysfs: &Path) -> std::io::Result<Topology> {
                 // -1 where the firmware does not tell.
                 package: number(&topology.join("physical_package_id")).unwrap_or(0),
                 core: number(&topology.join("core_id")).unwrap_or(cpu),
-                kind: if smaller || efficient.contains(&cpu) { CoreKind::Efficiency } else { CoreKind::Performance },
+                kind: if smaller || efficient.binary_search(&cpu).is_ok() {
+                    CoreKind::Efficiency
+                } else {
+                    CoreKind::Performance
+                },
                 shard: ShardId::default(),
             }
         })

@@ -1,5 +1,6 @@
 //! Which CPUs there are, and which of them share a package and a core type.
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 /// A group of CPUs whose time is counted together: all of one package and one core type. On machines with few CPUs
@@ -81,11 +82,14 @@ impl Topology {
             shard_places[usize::from(place.shard.0)].push(index);
         }
         let mut cores: Vec<Core> = Vec::new();
+        let mut known = FxHashMap::default();
         for place in &cpus {
-            match cores.iter_mut().find(|core| (core.package, core.number) == (place.package, place.core)) {
-                Some(core) => core.threads.push(place.shard),
-                None => cores.push(Core { package: place.package, number: place.core, threads: vec![place.shard] }),
-            }
+            let (package, number) = (place.package, place.core);
+            let core = *known.entry((package, number)).or_insert_with(|| {
+                cores.push(Core { package, number, threads: Vec::new() });
+                cores.len() - 1
+            });
+            cores[core].threads.push(place.shard);
         }
         Self { cpus, shard_package, shard_places, cores }
     }

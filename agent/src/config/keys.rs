@@ -81,6 +81,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("state", "What outlives the agent."),
     ("security", "What the agent gives up once it has started."),
     ("prometheus", "The HTTP listener for Prometheus."),
+    ("page", "The page to look at, on the HTTP listener."),
     ("footprint", "What a kilowatt-hour stands for, for counters of carbon and cost; nobody is asked for it."),
     ("grpc", "The gRPC listener, for Prony's own services and for OTLP traces."),
     (
@@ -288,10 +289,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("prometheus.powerapi", Kind::Flag, Default("false"),
         "Whether `power_estimation_watts` is exported too, as PowerAPI has it."),
 
-    Key::new("prometheus.page", Kind::Flag, Default("true"),
-        "Whether there is a page to look at, at `/`. It keeps the last hour by seconds and the last day by minutes: a few MiB of \
-         memory, and of files where there is a `state.directory`."),
-
     Key::new("footprint.carbon", Kind::Number(0.0, 10_000.0), Unset("350.0"),
         "Grams of carbon dioxide equivalents of a kilowatt-hour. Zones and functions have counters of grams with it."),
     Key::new("footprint.carbon_file", Kind::Path, Unset("\"/var/lib/carbon/intensity.csv\""),
@@ -303,6 +300,10 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("footprint.currency", Kind::Text, Unset("\"EUR\""), "The currency of the price: a label, and nothing else."),
     Key::new("footprint.hold", Kind::Duration(Duration::from_secs(1), Duration::from_hours(24 * 366)), Default("\"1h\""),
         "How long a value in a file holds where none follows, in a gap or at the end. Energy after that is not counted, but where there is a value of `carbon` or `price`."),
+
+    Key::new("page.enabled", Kind::Flag, Default("true"),
+        "Whether the HTTP listener serves it, at `/`. It keeps the last hour by seconds and the last day by minutes: a few MiB of \
+         memory, and of files where there is a `state.directory`."),
 
     Key::new("grpc.enabled", Kind::Flag, Default("true"), "Whether there is a gRPC listener."),
     Key::new("grpc.listen", Kind::Address, Default("\"127.0.0.1:9191\""), "Where it listens."),

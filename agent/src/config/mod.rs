@@ -20,6 +20,7 @@ pub use reference::example;
 pub use schema::{
     AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, EstimateTable,
     FootprintConfig, GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig, InfluxdbVersion,
-    InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig, OtlpConfig, Policy, PowerapiSchema, PrometheusConfig,
-    RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig, StaticPower, Weights,
+    InvocationConfig, LedgerConfig, MetadataChoice, MeterConfig, OtlpConfig, PageConfig, Policy, PowerapiSchema,
+    PrometheusConfig, RaplConfig, RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig, StaticPower,
+    Weights,
 };

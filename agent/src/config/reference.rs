@@ -63,8 +63,8 @@ mod tests {
     use crate::config::{
         AccessConfig, ActivityConfig, AttributionConfig, Config, Counters, Esp32Config, EstimateConfig, EstimateTable,
         FootprintConfig, GrpcConfig, HostConfig, HwmonConfig, HwmonRail, IdentityConfig, InfluxdbConfig,
-        InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, Policy, PrometheusConfig, RaplConfig, RaplInterface,
-        SeccompMode, SecurityConfig, SourceConfig, StateConfig, Weights, load_text,
+        InvocationConfig, LedgerConfig, MeterConfig, OtlpConfig, PageConfig, Policy, PrometheusConfig, RaplConfig,
+        RaplInterface, SeccompMode, SecurityConfig, SourceConfig, StateConfig, Weights, load_text,
     };
     use crate::units::{Volts, Watts};
 
@@ -153,7 +153,6 @@ mod tests {
                 enabled: true,
                 listen: ([0, 0, 0, 0], 9190).into(),
                 processes: false,
-                page: false,
                 powerapi: true,
             },
             footprint: FootprintConfig {
@@ -164,6 +163,7 @@ mod tests {
                 currency: Some("EUR".into()),
                 hold: std::time::Duration::from_mins(1),
             },
+            page: PageConfig { enabled: false },
             grpc: GrpcConfig { enabled: true, listen: ([0, 0, 0, 0], 9191).into(), backlog: 3 },
             access: AccessConfig {
                 certificate_file: Some("/certificate".into()),

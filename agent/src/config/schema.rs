@@ -38,6 +38,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// The HTTP listener for Prometheus.
     pub prometheus: PrometheusConfig,
+    /// `[page]`
+    pub page: PageConfig,
     /// What a kilowatt-hour stands for.
     pub footprint: FootprintConfig,
     /// The gRPC listener.
@@ -563,21 +565,13 @@ pub struct PrometheusConfig {
     pub listen: SocketAddr,
     /// Whether processes are exported (their number is bounded by `ledger.max_processes`).
     pub processes: bool,
-    /// Whether there is a page to look at.
-    pub page: bool,
     /// Whether `power_estimation_watts` is exported, as PowerAPI has it.
     pub powerapi: bool,
 }
 
 impl Default for PrometheusConfig {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            listen: SocketAddr::from(([127, 0, 0, 1], 9190)),
-            processes: true,
-            page: true,
-            powerapi: false,
-        }
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9190)), processes: true, powerapi: false }
     }
 }
 
@@ -610,6 +604,20 @@ impl Default for FootprintConfig {
             currency: None,
             hold: Duration::from_hours(1),
         }
+    }
+}
+
+/// `[page]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PageConfig {
+    /// Whether the HTTP listener serves a page to look at.
+    pub enabled: bool,
+}
+
+impl Default for PageConfig {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

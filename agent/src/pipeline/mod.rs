@@ -100,7 +100,7 @@ pub async fn run(
     if config.prometheus.enabled {
         let server = prometheus::Server::bind(&config.prometheus, &access).await?.counting(&config.footprint);
         info!("metrics at {}", server.url()?);
-        let page = config.prometheus.page.then(|| {
+        let page = config.page.enabled.then(|| {
             let kept = config.state.directory.as_deref().and_then(|folder| history_folder(folder, confinement));
             let epoch = WallAnchor::take().unix(Timestamp::now()).0;
             Page::follow(
@@ -286,6 +286,7 @@ fn name_what_needs_a_restart(old: &Config, new: &Config) {
         ("security", old.security != new.security),
         ("prometheus", old.prometheus != new.prometheus),
         ("footprint", old.footprint != new.footprint),
+        ("page", old.page != new.page),
         ("grpc", old.grpc != new.grpc),
         ("access", old.access != new.access),
         ("otlp", old.otlp != new.otlp),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prony::activity::{CoreKind, read_topology};
+use prony::activity::read_topology;
 use prony::clock::Timestamp;
 use prony::config::{HwmonConfig, HwmonRail};
 use prony::host::HostRoots;
@@ -29,8 +29,7 @@ pub(super) fn cpu_topology(data: &[u8]) {
         assert!((1..=topology.cpus().len()).contains(&topology.shards()));
         for place in topology.cpus() {
             assert_eq!(topology.package_of(place.shard), place.package);
-            let of_its_shard = topology.cpus().iter().filter(|other| other.shard == place.shard);
-            assert!(of_its_shard.map(|other| other.kind).all(|kind: CoreKind| kind == place.kind));
+            assert_eq!(topology.kind_of(place.shard), place.kind);
         }
         assert_eq!(
             topology.packages().iter().map(|&one| topology.cpus_in(Some(one))).sum::<usize>(),
