@@ -12,7 +12,8 @@ pub(super) fn spans(data: &[u8]) {
     let Ok(request) = ExportTraceServiceRequest::decode(data) else { return };
     let spans = request.resource_spans.iter().flat_map(|it| &it.scope_spans).map(|it| it.spans.len()).sum::<usize>();
     let invocations = InvocationHandle::new(broadcast::channel(1).0, |observed, reply| {
-        assert!(observed.iter().all(|it| !it.id.is_empty() && it.start <= it.end), "{observed:?}");
+        // Whether they can have been is for the books to say.
+        assert!(observed.iter().all(|it| !it.id.is_empty()), "{observed:?}");
         let answer = |(index, _)| if index % 2 == 0 { Ok(Taken { offset: None }) } else { Err(Refusal::TooLate) };
         // The receiver waits for it.
         let _ = reply.send(observed.iter().enumerate().map(answer).collect());
