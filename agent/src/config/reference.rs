@@ -70,6 +70,53 @@ mod tests {
 
     const REWRITE: &str = "PRONY_REGENERATE=1 cargo test -p prony --lib config::reference";
 
+    fn every_source() -> SourceConfig {
+        SourceConfig {
+            rapl: RaplConfig { interface: RaplInterface::Perf },
+            hwmon: HwmonConfig {
+                enabled: true,
+                interval: std::time::Duration::from_secs(1),
+                rail: vec![HwmonRail { chip: "ina3221".into(), channel: "1".into(), zone: "node".into() }],
+            },
+            esp32: vec![Esp32Config {
+                address: ([192, 0, 2, 10], 30_000).into(),
+                channel: 2,
+                volts: Volts(5.0),
+                volts_tolerance: 0.05,
+                zone: "node".into(),
+            }],
+            meter: vec![MeterConfig {
+                address: Some(([192, 0, 2, 11], 30_001).into()),
+                listen: Some(([192, 0, 2, 1], 30_001).into()),
+                device: "rack-3".into(),
+                channel: 1,
+                key_file: Some("/key".into()),
+                volts: Some(Volts(12.0)),
+                volts_tolerance: 0.01,
+                zone: "psys".into(),
+            }],
+            estimate: EstimateConfig {
+                enabled: Some(true),
+                tdp: Some(Watts(65.0)),
+                idle_share: Some(0.2),
+                profile_file: Some("/power-profile.json".into()),
+                table: vec![EstimateTable {
+                    cpu_model: Some("EPYC 9R14".into()),
+                    zone: "node".into(),
+                    points: "0:30 100:300".into(),
+                    threads: Some(96),
+                    uncertainty: 0.1,
+                }],
+                boavizta_url: Some("https://192.0.2.1".into()),
+                ca_file: Some("/boavizta-ca".into()),
+                provider: Some("aws".into()),
+                instance_type: Some("m7a.4xlarge".into()),
+                ask_metadata: true,
+                metadata_url: "http://192.0.2.2".into(),
+            },
+        }
+    }
+
     /// A configuration in which every key is given. A key that is new in the schema has to be added here.
     fn full() -> Config {
         Config {
@@ -82,50 +129,7 @@ mod tests {
                 btf: Some("/btf".into()),
                 counters: Counters::Off,
             },
-            source: SourceConfig {
-                rapl: RaplConfig { interface: RaplInterface::Perf },
-                hwmon: HwmonConfig {
-                    enabled: true,
-                    interval: std::time::Duration::from_secs(1),
-                    rail: vec![HwmonRail { chip: "ina3221".into(), channel: "1".into(), zone: "node".into() }],
-                },
-                esp32: vec![Esp32Config {
-                    address: ([192, 0, 2, 10], 30_000).into(),
-                    channel: 2,
-                    volts: Volts(5.0),
-                    volts_tolerance: 0.05,
-                    zone: "node".into(),
-                }],
-                meter: vec![MeterConfig {
-                    address: Some(([192, 0, 2, 11], 30_001).into()),
-                    listen: Some(([192, 0, 2, 1], 30_001).into()),
-                    device: "rack-3".into(),
-                    channel: 1,
-                    key_file: Some("/key".into()),
-                    volts: Some(Volts(12.0)),
-                    volts_tolerance: 0.01,
-                    zone: "psys".into(),
-                }],
-                estimate: EstimateConfig {
-                    enabled: Some(true),
-                    tdp: Some(Watts(65.0)),
-                    idle_share: Some(0.2),
-                    profile_file: Some("/power-profile.json".into()),
-                    table: vec![EstimateTable {
-                        cpu_model: Some("EPYC 9R14".into()),
-                        zone: "node".into(),
-                        points: "0:30 100:300".into(),
-                        threads: Some(96),
-                        uncertainty: 0.1,
-                    }],
-                    boavizta_url: Some("https://192.0.2.1".into()),
-                    ca_file: Some("/boavizta-ca".into()),
-                    provider: Some("aws".into()),
-                    instance_type: Some("m7a.4xlarge".into()),
-                    ask_metadata: true,
-                    metadata_url: "http://192.0.2.2".into(),
-                },
-            },
+            source: every_source(),
             identity: IdentityConfig {
                 function_label: Some("function".into()),
                 api_server_url: Some("https://192.0.2.1:6443".into()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use prony_proto::energy::v1 as pb;
-use prony_tests::{TestCgroup, get, skip};
+use prony_tests::{Sample, TestCgroup, get, skip};
 use serde_json::Value;
 
 use crate::bench::{Bench, needs_bench};
@@ -89,7 +89,7 @@ fn compare() -> Result<()> {
         let id = line["id"].as_str().and_then(|id| id.strip_prefix("g:")).context("an id")?;
         let of_cgroup = [("cgroup_id", id)];
         let told = samples.matching("prony_cgroup_joules_total", &of_cgroup);
-        let told: u64 = told.map(|sample| sample.millionths()).sum::<Result<u64>>()?;
+        let told: u64 = told.map(Sample::millionths).sum::<Result<u64>>()?;
         assert_eq!(numbers(&line["microjoules"])?.iter().sum::<u64>(), told, "cgroup {id} in Prometheus");
     }
     let history = json(&bench, "/live/history?span=hour&level=cgroup")?;

@@ -59,6 +59,8 @@ fn see() -> Result<()> {
     let sequence = "return Number(document.body.dataset.sequence) || null";
     let before = browser.until("a frame", sequence)?.as_u64().context("a number")?;
     browser.until("further frames", &format!("return Number(document.body.dataset.sequence) > {before}"))?;
+    browser.run("window.scrollTo(0, 0)")?;
+    std::thread::sleep(Duration::from_secs(1));
     keep_picture(&browser, "page")?;
 
     first.stop()?;

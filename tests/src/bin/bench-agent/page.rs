@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use prony_tests::{Browser, needs_browser};
 
 use crate::measure::Measured;
-use crate::sleepers::Sleepers;
+use crate::sleepers::{Sleepers, until_shown};
 use crate::table::Row;
 
 const WINDOW: (u32, u32) = (1600, 1200);
@@ -20,8 +20,8 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     let measured = Measured::start("100ms")?;
-    let sleepers = Sleepers::begin()?;
-    let shown = sleepers.until_shown(&measured.agent)?;
+    let _sleepers = Sleepers::begin()?;
+    let shown = until_shown(&measured.agent)?;
     let unseen = measured.cpu("CPU with 10,000 processes, nobody looking")?;
 
     let browser = Browser::start(WINDOW)?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use prony_tests::{Samples, get};
 
 use crate::measure::{Measured, median};
-use crate::sleepers::Sleepers;
+use crate::sleepers::{Sleepers, until_shown};
 use crate::table::Row;
 
 const SCRAPES: usize = 30;
@@ -16,8 +16,8 @@ const PAUSE: Duration = Duration::from_millis(470);
 
 pub(crate) fn measure() -> Result<Vec<Row>> {
     let measured = Measured::start("100ms")?;
-    let sleepers = Sleepers::begin()?;
-    let shown = sleepers.until_shown(&measured.agent)?;
+    let _sleepers = Sleepers::begin()?;
+    let shown = until_shown(&measured.agent)?;
 
     let mut took = Vec::new();
     let mut rendered = Vec::new();

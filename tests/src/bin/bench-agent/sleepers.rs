@@ -16,6 +16,16 @@ const BOUND_SECONDS: &str = "300";
 /// How long the processes may take to start.
 const START_LIMIT: Duration = Duration::from_mins(3);
 
+/// Waits until the agent shows them, and says how many processes it shows.
+pub(crate) fn until_shown(agent: &Agent) -> Result<usize> {
+    let count = || Some(agent.samples().ok()?.matching("kepler_process_cpu_seconds_total", &[]).count());
+    let shown = wait_until(START_LIMIT, || {
+        thread::sleep(Duration::from_secs(1));
+        count().filter(|&count| count >= ENOUGH)
+    });
+    shown.with_context(|| format!("fewer than {ENOUGH} consumers after {} s", START_LIMIT.as_secs()))
+}
+
 /// The processes, in a cgroup of their own. They end with this.
 pub(crate) struct Sleepers {
     parent: Child,
@@ -32,16 +42,6 @@ impl Sleepers {
             .stdout(Stdio::null())
             .spawn();
         Ok(Self { parent: parent.context("starting the sleepers")?, group })
-    }
-
-    /// Waits until the agent shows them, and says how many processes it shows.
-    pub(crate) fn until_shown(&self, agent: &Agent) -> Result<usize> {
-        let count = || Some(agent.samples().ok()?.matching("kepler_process_cpu_seconds_total", &[]).count());
-        let shown = wait_until(START_LIMIT, || {
-            thread::sleep(Duration::from_secs(1));
-            count().filter(|&count| count >= ENOUGH)
-        });
-        shown.with_context(|| format!("fewer than {ENOUGH} consumers after {} s", START_LIMIT.as_secs()))
     }
 }
 

@@ -44,7 +44,7 @@ export class Consumers {
 				{
 					key: 'detail',
 					name: 'Where',
-					text: row => (row.detail === row.name ? '' : shorten(row.detail, 60)),
+					text: row => (row.detail === '' || row.detail === row.name ? '' : shorten(row.detail, 60)),
 					hint: row => clean(row.detail),
 				},
 			],
