@@ -40,7 +40,7 @@ fn see() -> Result<()> {
     let group = TestCgroup::new("page")?;
     let _load = burn(&group, "120")?;
     let browser = Browser::start(WIDE)?;
-    browser.go(&format!("http://{address}/#level=cgroup"))?;
+    browser.go(&format!("http://{address}/#level=cgroup&length=60000"))?;
     browser.until("it is live", "return document.body.dataset.connection === 'live'")?;
     let id = std::fs::metadata(group.path())?.ino();
     browser.until(

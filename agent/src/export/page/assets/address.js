@@ -25,7 +25,7 @@ export function read(fragment) {
 	};
 	take('level', oneOf('function', 'container', 'cgroup', 'process'));
 	take('span', oneOf(...Object.keys(SPANS)));
-	take('length', number(1000, SPANS.day.length));
+	take('length', text => (text === 'all' ? null : number(1000, SPANS.day.length)(text)));
 	take('end', number(1, 8.64e15));
 	take('pick', text => text || undefined);
 	take('search', text => text);
@@ -41,7 +41,7 @@ function write(choices) {
 	const parameters = new URLSearchParams();
 	for (const [name, value] of Object.entries(choices)) {
 		const usual = DEFAULTS[name];
-		const text = Array.isArray(value) ? value.join(',') : value;
+		const text = Array.isArray(value) ? value.join(',') : name === 'length' ? (value ?? 'all') : value;
 		if (text !== null && text !== (Array.isArray(usual) ? usual.join(',') : usual)) parameters.set(name, text);
 	}
 	return parameters.toString();

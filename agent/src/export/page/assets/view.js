@@ -11,7 +11,7 @@ export const SHORTEST_WINDOW = 5000;
 export const DEFAULTS = Object.freeze({
 	level: null,
 	span: 'hour',
-	length: null,
+	length: 300_000,
 	end: null,
 	pick: null,
 	search: '',
