@@ -169,13 +169,8 @@ async fn history(State(live): State<Live>, query: Result<Query<HistoryWish>, Que
             (history.frames(wish.span), history.sequence())
         };
         let epoch = live.page.epoch().to_owned();
-        // An hour of a busy machine is a megabyte.
         let columns = move || serde_json::to_vec(&Columns::new(&epoch, sequence, wish.span, wish.level, &frames()));
-        match tokio::task::spawn_blocking(columns).await {
-            Ok(Ok(json)) => Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response()),
-            Ok(Err(error)) => Ok(refuse(StatusCode::INTERNAL_SERVER_ERROR, error)),
-            Err(error) => Ok(refuse(StatusCode::INTERNAL_SERVER_ERROR, error)),
-        }
+        Ok(written_apart(columns).await)
     })
     .await
 }
@@ -255,13 +250,7 @@ async fn lines(State(live): State<Live>, query: Result<Query<Wish>, QueryRejecti
         let wish = asked(query)?;
         live.admit(wish.level)?;
         let whole = live.whole().await?;
-        // Ten thousand lines take a while to sort.
-        let table = tokio::task::spawn_blocking(move || serde_json::to_vec(&consumers::table(&whole, &wish)));
-        match table.await {
-            Ok(Ok(json)) => Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response()),
-            Ok(Err(error)) => Ok(refuse(StatusCode::INTERNAL_SERVER_ERROR, error)),
-            Err(error) => Ok(refuse(StatusCode::INTERNAL_SERVER_ERROR, error)),
-        }
+        Ok(written_apart(move || serde_json::to_vec(&consumers::table(&whole, &wish))).await)
     })
     .await
 }
@@ -299,6 +288,15 @@ async fn invocations(State(live): State<Live>, query: Result<Query<InvocationsWi
         Ok(Json(SentInvocations { withheld, invocations }).into_response())
     })
     .await
+}
+
+/// An hour of a busy machine is a megabyte, and ten thousand lines take a while to sort: not for an async thread.
+async fn written_apart(json: impl FnOnce() -> serde_json::Result<Vec<u8>> + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(json).await {
+        Ok(Ok(json)) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Ok(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error),
+    }
 }
 
 async fn answer(answer: impl Future<Output = Result<Response, Box<Response>>>) -> Response {
