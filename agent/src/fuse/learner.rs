@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::units::{Microjoules, Nanoseconds, Watts};
 
@@ -130,6 +130,21 @@ impl Learner {
     /// Begins as if it had seen an idle machine draw its static power, as that was learned before.
     pub(super) fn remembering(power: Watts) -> Self {
         Self { remembered: Some(power), to_recall: Some(power), ..Self::default() }
+    }
+
+    /// From what was written. Where its parts do not fit together, it has everything to learn.
+    pub(super) fn sound_or_new<'de, D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
+        let written = Self::deserialize(written)?;
+        Ok(if written.is_sound() { written } else { Self::default() })
+    }
+
+    fn is_sound(&self) -> bool {
+        let Self { gathered, busy, products, with_power, places, model, .. } = self;
+        let count = FIXED + places.len();
+        [gathered.len(), busy.len(), products.len(), with_power.len()] == [count; 4]
+            && (1..).zip(products).all(|(length, row)| row.len() == length)
+            && places.values().all(|place| (FIXED..count).contains(place))
+            && model.as_ref().is_none_or(|model| model.is_sound())
     }
 
     /// Counts an idle machine as seen; where packages are measured by themselves, they drew their static power then.

@@ -20,8 +20,10 @@ pub(super) struct Learnt {
     /// Of the zone's static power.
     pub(super) envelope: Envelope,
     /// Of how power follows from what runs.
+    #[serde(deserialize_with = "Learner::sound_or_new")]
     pub(super) by_activity: Learner,
     /// Of how power follows from that of packages.
+    #[serde(deserialize_with = "Learner::sound_or_new")]
     pub(super) by_packages: Learner,
     /// Whether it agrees with that.
     pub(super) agreement: Agreement,

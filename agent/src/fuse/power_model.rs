@@ -64,6 +64,16 @@ impl Drawn {
 }
 
 impl PowerModel {
+    /// Whether its parts fit together: it may have been written by somebody else.
+    pub(super) fn is_sound(&self) -> bool {
+        let count = self.coefficients.len();
+        count >= FIXED
+            && self.covariance.len() == count
+            && self.covariance.iter().all(|row| row.len() == count)
+            && self.places.values().all(|place| (FIXED..count).contains(place))
+            && self.packages.iter().all(|(_, model)| model.packages.is_empty() && model.is_sound())
+    }
+
     /// Power with nothing running.
     pub(super) fn static_power(&self) -> Watts {
         Watts(self.coefficients[STATIC] + self.gain() * self.packages_static())
