@@ -508,6 +508,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_learned_is_written_and_goes_on_unless_it_does_not_fit_together() {
+        #[derive(Serialize, Deserialize)]
+        struct Written(#[serde(deserialize_with = "Learner::sound_or_new")] Learner);
+
+        let (mut learner, mut random) = (Learner::default(), Random(5));
+        run(&mut learner, &mut random, &[(1, 12.0), (2, 4.0)], 300);
+        let read = |learner: &Learner| -> Learner {
+            let written = postcard::to_allocvec(&Written(learner.clone())).unwrap();
+            postcard::from_bytes::<Written>(&written).unwrap().0
+        };
+        assert!(learner.model().is_some());
+        assert_eq!(read(&learner).model(), learner.model(), "with groups and a model");
+        learner.products.pop();
+        assert_eq!(read(&learner).model(), None);
+    }
+
+    #[test]
     fn who_is_new_has_the_common_weight() {
         let (mut learner, mut random) = (Learner::default(), Random(3));
         run(&mut learner, &mut random, &[(1, 6.0), (2, 6.0)], 300);
