@@ -53,6 +53,9 @@ impl Browser {
         let profile = tempfile::tempdir()?;
         let address = free_tcp_address()?;
         let mut driver = xtask::servers::command("chromedriver").map_err(anyhow::Error::msg)?;
+        let browser = xtask::servers::command("chromium").map_err(anyhow::Error::msg)?;
+        // It starts the browser, which finds its libraries by what the driver was told.
+        driver.envs(browser.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let log = File::create(profile.path().join("driver.log"))?;
         driver.arg(format!("--port={}", address.port())).stdout(Stdio::null()).stderr(log);
         let driver = Running::start(&mut driver)?;
@@ -60,8 +63,7 @@ impl Browser {
         let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).into();
         arguments.push(format!("--window-size={width},{height}"));
         arguments.push(format!("--user-data-dir={}", profile.path().join("profile").display()));
-        let binary = xtask::servers::find("chromium").map_err(anyhow::Error::msg)?;
-        let options = json!({ "args": arguments, "binary": binary });
+        let options = json!({ "args": arguments, "binary": browser.get_program().to_string_lossy() });
         let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities);

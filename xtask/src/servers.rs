@@ -15,8 +15,8 @@ use crate::lock::ToolsLock;
 use crate::process::{find_on_path, output, say};
 use crate::workspace;
 
-/// Where programs are in a package.
-const PROGRAMS: [&str; 2] = ["usr/bin", "usr/sbin"];
+/// Where programs are in a package. What Chromium has in `usr/bin` looks for it below the root, so that it comes after.
+const PROGRAMS: [&str; 3] = ["usr/lib/chromium", "usr/bin", "usr/sbin"];
 
 /// A program and the Debian package that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
